@@ -1,0 +1,80 @@
+//! larder's contract, with no database in it.
+//!
+//! [`Store`] is what a database driver implements: a small object-safe trait that speaks [`Verb`]s over [`Table`]
+//! metadata instead of SQL. Everything a caller touches ([`Repo`], [`UserScope`], lists, patches, transactions with
+//! retry) is written once, here, on top of it. [`MemoryStore`] is the complete reference implementation that the
+//! databases are compared with.
+//!
+//! The floors of the crate, from the ground up: [`Value`] and [`Row`]; [`Table`] and its [`Rule`]s; [`Verb`],
+//! [`Unit`] and [`Store`]; [`Entity`] and its companions; [`Context`], [`UserScope`], [`SystemScope`] and [`Repo`].
+
+mod change;
+mod clock;
+mod context;
+mod cursor;
+mod entity;
+mod error;
+mod field;
+mod fold;
+mod id;
+mod ids;
+mod json;
+mod list;
+mod memory;
+mod prepare;
+mod repo;
+mod retry;
+mod row;
+mod scope;
+mod store;
+mod table;
+mod transaction;
+mod unscoped;
+mod validate;
+mod value;
+mod verb;
+
+pub use change::Change;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use context::Context;
+pub use cursor::Cursor;
+pub use entity::{
+    Entity, EntityKey, EntityPatch, EnumText, ListQuery, NewEntity, Owned, Ownership, Stamp, Unowned,
+};
+pub use error::{Error, ErrorKind, Result};
+pub use field::Field;
+pub use fold::fold;
+pub use id::Id;
+pub use ids::{Ids, RandomIds, SequentialIds};
+pub use json::{Json, MAX_JSON_DEPTH, canonical};
+pub use list::{ListRequest, MAX_PAGE_SIZE, MAX_SEARCH_BYTES, Page, SortDirection};
+pub use memory::MemoryStore;
+pub use repo::Repo;
+pub use retry::RetryPolicy;
+pub use row::Row;
+pub use scope::{SystemScope, UserScope};
+pub use store::{Begin, Capability, Health, Sql, SqlOutcome, Store, Transaction};
+pub use table::{
+    Column, ColumnType, Condition, EnumType, ForeignKey, Index, Literal, MAX_VALUE_BYTES, Rule, Source, Table,
+    Unique,
+};
+pub use unscoped::Unscoped;
+pub use validate::{check_row, check_value};
+pub use value::{ColumnValue, Value, WrongType};
+pub use verb::{
+    Assign, Claim, Count, Delete, Filter, Get, Insert, Key, Op, Order, Outcome, Require, Select, Step, Unit,
+    Update, Upsert, Verb,
+};
+
+/// What the code written by `#[derive(Entity)]` refers to. Not part of the stable interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::{
+        field::field,
+        prepare::{plain_text, value_of},
+    };
+    pub use chrono;
+    pub use serde;
+    pub use serde_json;
+    pub use uuid;
+}

@@ -1,0 +1,301 @@
+//! A repository: the rows of one entity that a scope can reach.
+
+use std::marker::PhantomData;
+
+use uuid::Uuid;
+
+use crate::{
+    Assign, ColumnValue, Context, Count, Delete, Entity, EntityKey, EntityPatch, Error, Field, Filter, Get, Insert, Key,
+    ListQuery, NewEntity, Order, Outcome, Page, Result, Row, Select, Update, Upsert, Value, Verb,
+    prepare::{prepare_changes, prepare_row, prepare_value},
+};
+
+/// The rows of one entity that a scope can reach: of one user for an owned entity, all of them for any other. Obtained
+/// from [`UserScope::repo`](crate::UserScope::repo) and [`SystemScope::repo`](crate::SystemScope::repo).
+///
+/// Another user's row behaves in every method as one that does not exist. Every method can fail with the errors of the
+/// connection that [`Store::execute`](crate::Store::execute) names, and with `Corrupt` when a row cannot be read.
+#[derive(Debug, Clone)]
+pub struct Repo<E> {
+    context: Context,
+    owner: Option<Uuid>,
+    entity: PhantomData<fn() -> E>,
+}
+
+impl<E: Entity> Repo<E> {
+    pub(crate) fn new(context: Context, owner: Option<Uuid>) -> Self {
+        Self { context, owner, entity: PhantomData }
+    }
+
+    /// The ground that it stands on, for operations of one's own.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The owner whose rows these are; `None` when the entity belongs to nobody.
+    pub fn owner(&self) -> Option<Uuid> {
+        self.owner
+    }
+
+    /// Creates one.
+    ///
+    /// # Errors
+    /// `Invalid` with the field when a rule is broken (nothing was written), `Conflict` with the field when a unique key is
+    /// taken, `MissingParent` when its parent, or its owner, does not exist.
+    pub async fn create(&self, new: E::New) -> Result<E> {
+        let row = self.new_row(new)?;
+        let entity = entity_of(&row)?;
+        self.context.execute(Verb::Insert(Insert { table: E::TABLE, rows: vec![row] })).await?;
+        Ok(entity)
+    }
+
+    /// Creates many, all or none, in one statement or as few as the database allows. None at all is no error.
+    ///
+    /// # Errors
+    /// As [`Repo::create`], of one of them.
+    pub async fn create_many(&self, new: impl IntoIterator<Item = E::New>) -> Result<Vec<E>> {
+        let rows = new.into_iter().map(|new| self.new_row(new)).collect::<Result<Vec<_>>>()?;
+        let entities = rows.iter().map(|row| entity_of(row)).collect::<Result<Vec<E>>>()?;
+        self.context.execute(Verb::Insert(Insert { table: E::TABLE, rows })).await?;
+        Ok(entities)
+    }
+
+    /// The verb that creates one, and what it will be: for a [`Unit`](crate::Unit).
+    ///
+    /// # Errors
+    /// `Invalid` with the field when a rule is broken.
+    pub fn creation(&self, new: E::New) -> Result<(E, Verb)> {
+        let row = self.new_row(new)?;
+        Ok((entity_of(&row)?, Verb::Insert(Insert { table: E::TABLE, rows: vec![row] })))
+    }
+
+    /// Creates one, or replaces what a caller may set of the one that holds its values of `key`, which is the primary key
+    /// or a unique key of the table. Id and time of creation of one that is there stay.
+    ///
+    /// # Errors
+    /// As [`Repo::create`]; `Unsupported` when `key` is no unique key.
+    pub async fn put(&self, new: E::New, key: &'static [usize]) -> Result<E> {
+        let table = E::TABLE;
+        if !table.is_key(key) {
+            return Err(Error::unsupported(format!("{} is no unique key of {}", table.names(key), table.name)));
+        }
+        let stamp = self.context.stamp(self.owner);
+        let row = prepare_row(table, new.into_values(&stamp)?)?;
+        let kept = |column: &usize| {
+            key.contains(column)
+                || table.primary_key.contains(column)
+                || [table.owner, table.created_at, table.updated_at].contains(&Some(*column))
+        };
+        let changed = (0..table.columns.len()).filter(|column| !kept(column));
+        let mut set: Vec<_> = changed.map(|column| (column, Assign::Set(row[column].clone()))).collect();
+        set.extend(table.updated_at.map(|column| (column, Assign::Advance(stamp.now))));
+        let verb = Verb::Upsert(Upsert { table, row, conflict: key, set });
+        match self.context.execute(verb).await? {
+            Outcome::Row(Some(row)) => E::from_row(row),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The one with this key; `None` when there is none.
+    ///
+    /// # Errors
+    /// Those of the connection, and `Corrupt`.
+    pub async fn get(&self, key: E::Key) -> Result<Option<E>> {
+        let key = self.primary_key(key)?;
+        self.get_row(key).await
+    }
+
+    /// The one that holds `value` in a field that is unique; `None` when there is none.
+    ///
+    /// # Errors
+    /// `Unsupported` when the field is not unique by itself; `Invalid` when the value breaks the field's rules, so that
+    /// there cannot be one.
+    pub async fn get_by<T: ColumnValue>(&self, field: Field<E, T>, value: T) -> Result<Option<E>> {
+        let keys = std::iter::once(E::TABLE.primary_key).chain(E::TABLE.uniques.iter().map(|unique| unique.columns));
+        let Some(columns) = keys.into_iter().find(|columns| **columns == [field.position()]) else {
+            return Err(Error::unsupported(format!("{field:?} is not unique")));
+        };
+        let value = value
+            .into_value()
+            .map_err(|wrong| Error::invalid(E::TABLE.entity, E::TABLE.columns[field.position()].name, wrong.0))?;
+        let value = prepare_value(E::TABLE, field.position(), value)?;
+        self.get_row(Key { columns, values: vec![value] }).await
+    }
+
+    /// A page.
+    ///
+    /// # Errors
+    /// `Invalid` with the field when the page, its size, the search text or the cursor is wrong.
+    pub async fn list(&self, list: E::List) -> Result<Page<E>> {
+        let request = list.into_request()?;
+        let page_size = request.page_size;
+        let (select, walk) = request.into_select(E::TABLE, self.owner)?;
+        let mut rows = rows_of(self.context.execute(Verb::Select(select)).await?)?;
+        let fits = usize::try_from(page_size).unwrap_or(usize::MAX);
+        let has_next = rows.len() > fits;
+        rows.truncate(fits);
+        let next = match rows.last() {
+            Some(last) if has_next => Some(walk.cursor(last)?),
+            _ => None,
+        };
+        let items = rows.into_iter().map(E::from_row).collect::<Result<_>>()?;
+        Ok(Page { items, has_next, next })
+    }
+
+    /// The first `limit` (all, when `None`) of those that meet `filter`, in this order.
+    ///
+    /// # Errors
+    /// Those of the connection, and `Corrupt`.
+    pub async fn select(&self, filter: Filter, order: Vec<Order>, limit: Option<u64>) -> Result<Vec<E>> {
+        let verb = self.selection(filter, order, limit);
+        rows_of(self.context.execute(verb).await?)?.into_iter().map(E::from_row).collect()
+    }
+
+    /// The verb of [`Repo::select`]: for a [`Unit`](crate::Unit).
+    pub fn selection(&self, filter: Filter, order: Vec<Order>, limit: Option<u64>) -> Verb {
+        let (table, owner) = (E::TABLE, self.owner);
+        Verb::Select(Select { table, owner, filter, order, after: None, offset: 0, limit })
+    }
+
+    /// The verb of [`Repo::get`]: for a [`Unit`](crate::Unit).
+    ///
+    /// # Errors
+    /// `Invalid` when the key cannot be stored in its columns.
+    pub fn look_up(&self, key: E::Key) -> Result<Verb> {
+        let key = self.primary_key(key)?;
+        Ok(Verb::Get(Get { table: E::TABLE, owner: self.owner, key }))
+    }
+
+    /// How many meet `filter`.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn count(&self, filter: Filter) -> Result<u64> {
+        let verb = Verb::Count(Count { table: E::TABLE, owner: self.owner, filter });
+        Ok(match self.context.execute(verb).await? {
+            Outcome::Count(count) => count,
+            other => return Err(unexpected(&other)),
+        })
+    }
+
+    /// Changes the fields that the patch sets; all others stay as they are, also when somebody else changes them at the
+    /// same time. `updated_at` moves forward.
+    ///
+    /// # Errors
+    /// `NotFound`; `Invalid` when a rule is broken or the patch is empty; `Conflict`.
+    pub async fn update(&self, key: E::Key, patch: E::Patch) -> Result<E> {
+        let changes = patch.into_changes()?;
+        if changes.is_empty() {
+            let reason = "changes nothing: set at least one field";
+            return Err(Error::invalid(E::TABLE.entity, "patch", reason));
+        }
+        let set = prepare_changes(E::TABLE, changes)?;
+        let changed = self.change(key, Filter::always(), set).await?;
+        changed.ok_or_else(|| Error::not_found(E::TABLE.entity))
+    }
+
+    /// Changes the one with this key if it meets `guard`, which is evaluated on the row as it is at that moment;
+    /// `updated_at` moves forward. `None` when there is none, or it does not meet the guard.
+    ///
+    /// # Errors
+    /// `Invalid` when an assignment breaks a rule; `Conflict`.
+    pub async fn update_if(&self, key: E::Key, guard: Filter, set: Vec<(usize, Assign)>) -> Result<Option<E>> {
+        self.change(key, guard, checked_assignments::<E>(set)?).await
+    }
+
+    async fn change(&self, key: E::Key, filter: Filter, set: Vec<(usize, Assign)>) -> Result<Option<E>> {
+        let key = self.primary_key(key)?;
+        change_row(&self.context, self.owner, key, filter, set).await
+    }
+
+    /// Deletes the one with this key, and all that belongs to it.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn delete(&self, key: E::Key) -> Result<()> {
+        let key = Some(self.primary_key(key)?);
+        let (table, owner) = (E::TABLE, self.owner);
+        let delete = Delete { table, owner, key, filter: Filter::always(), limit: None, returning: false };
+        match self.context.execute(Verb::Delete(delete)).await?.rows() {
+            0 => Err(Error::not_found(E::TABLE.entity)),
+            _ => Ok(()),
+        }
+    }
+
+    fn new_row(&self, new: E::New) -> Result<Vec<Value>> {
+        prepare_row(E::TABLE, new.into_values(&self.context.stamp(self.owner))?)
+    }
+
+    fn primary_key(&self, key: E::Key) -> Result<Key> {
+        primary_key::<E>(key)
+    }
+
+    async fn get_row(&self, key: Key) -> Result<Option<E>> {
+        let verb = Verb::Get(Get { table: E::TABLE, owner: self.owner, key });
+        row_of(self.context.execute(verb).await?)?.map(E::from_row).transpose()
+    }
+}
+
+/// The entity that a new row will be read as.
+fn entity_of<E: Entity>(row: &[Value]) -> Result<E> {
+    E::from_row(Row::new(row[..E::TABLE.visible].to_vec()))
+}
+
+pub(crate) fn primary_key<E: Entity>(key: E::Key) -> Result<Key> {
+    let columns = E::TABLE.primary_key;
+    let values = key
+        .into_values()
+        .map_err(|wrong| Error::invalid(E::TABLE.entity, E::TABLE.names(columns), wrong.0))?;
+    Ok(Key { columns, values })
+}
+
+/// Assignments of an operation: values prepared as those of a patch are.
+pub(crate) fn checked_assignments<E: Entity>(set: Vec<(usize, Assign)>) -> Result<Vec<(usize, Assign)>> {
+    let mut checked = Vec::with_capacity(set.len() + 1);
+    for (column, assign) in set {
+        match assign {
+            Assign::Set(value) => checked.extend(prepare_changes(E::TABLE, vec![(column, value)])?),
+            other => checked.push((column, other)),
+        }
+    }
+    Ok(checked)
+}
+
+/// Changes one row and moves its `updated_at` forward.
+pub(crate) async fn change_row<E: Entity>(
+    context: &Context,
+    owner: Option<Uuid>,
+    key: Key,
+    filter: Filter,
+    mut set: Vec<(usize, Assign)>,
+) -> Result<Option<E>> {
+    let table = E::TABLE;
+    set.extend(table.updated_at.map(|column| (column, Assign::Advance(context.now()))));
+    let update = Update { table, owner, key: Some(key), filter, set, returning: true };
+    let rows = rows_of(context.execute(Verb::Update(update)).await?)?;
+    rows.into_iter().next().map(E::from_row).transpose()
+}
+
+pub(crate) fn rows_of(outcome: Outcome) -> Result<Vec<Row>> {
+    match outcome {
+        Outcome::Rows(rows) => Ok(rows),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(crate) fn row_of(outcome: Outcome) -> Result<Option<Row>> {
+    match outcome {
+        Outcome::Row(row) => Ok(row),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// A store that answers a verb with the wrong kind of outcome is broken.
+pub(crate) fn unexpected(outcome: &Outcome) -> Error {
+    let found = match outcome {
+        Outcome::Row(_) => "a row",
+        Outcome::Rows(_) => "rows",
+        Outcome::Count(_) => "a count",
+    };
+    Error::corrupt("Store", "outcome").with_context(format!("the store answered with {found}"))
+}

@@ -1,0 +1,92 @@
+//! Verbs over all users' rows, for the system.
+
+use std::marker::PhantomData;
+
+use crate::{
+    Assign, Claim, Context, Count, Entity, Error, Field, Filter, Get, Order, Outcome, Result, Verb,
+    repo::{change_row, checked_assignments, primary_key, row_of, rows_of, unexpected},
+};
+
+/// All users' rows of an owned entity: what a scheduler needs, and no more. Obtained from
+/// [`SystemScope::all_users`](crate::SystemScope::all_users).
+#[derive(Debug, Clone)]
+pub struct Unscoped<E> {
+    context: Context,
+    entity: PhantomData<fn() -> E>,
+}
+
+impl<E: Entity> Unscoped<E> {
+    pub(crate) fn new(context: Context) -> Self {
+        Self { context, entity: PhantomData }
+    }
+
+    /// The ground that it stands on, for operations of one's own.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The one with this key, whoever's it is; `None` when there is none.
+    ///
+    /// # Errors
+    /// Those of the connection, and `Corrupt`.
+    pub async fn get(&self, key: E::Key) -> Result<Option<E>> {
+        let key = primary_key::<E>(key)?;
+        let verb = Verb::Get(Get { table: E::TABLE, owner: None, key });
+        row_of(self.context.execute(verb).await?)?.map(E::from_row).transpose()
+    }
+
+    /// Changes the one with this key if it meets `guard`; as [`Repo::update_if`](crate::Repo::update_if).
+    ///
+    /// # Errors
+    /// As [`Repo::update_if`](crate::Repo::update_if).
+    pub async fn update_if(&self, key: E::Key, guard: Filter, set: Vec<(usize, Assign)>) -> Result<Option<E>> {
+        let key = primary_key::<E>(key)?;
+        change_row(&self.context, None, key, guard, checked_assignments::<E>(set)?).await
+    }
+
+    /// Claims at most `limit` rows that meet `filter`, the first in `order` (ties by the primary key), the values of
+    /// `fair_by` taking turns; `set` makes them miss `filter`. [`Claim`] states the behaviour. `updated_at` moves forward.
+    ///
+    /// # Errors
+    /// `Invalid` when an assignment breaks a rule.
+    pub async fn claim<T>(
+        &self,
+        filter: Filter,
+        mut order: Vec<Order>,
+        fair_by: Option<Field<E, T>>,
+        limit: u32,
+        set: Vec<(usize, Assign)>,
+    ) -> Result<Vec<E>> {
+        let table = E::TABLE;
+        let ties = table.primary_key.iter().filter(|key| order.iter().all(|by| by.column != **key));
+        let ties: Vec<_> =
+            ties.map(|&column| Order { column, direction: crate::SortDirection::Asc }).collect();
+        order.extend(ties);
+        let mut set = checked_assignments::<E>(set)?;
+        set.extend(table.updated_at.map(|column| (column, Assign::Advance(self.context.now()))));
+        let fair_by = fair_by.map(Field::position);
+        let claim = Claim { table, filter, order, fair_by, limit, set };
+        rows_of(self.context.execute(Verb::Claim(claim)).await?)?.into_iter().map(E::from_row).collect()
+    }
+
+    /// How many meet `filter`, of all users.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn count(&self, filter: Filter) -> Result<u64> {
+        let verb = Verb::Count(Count { table: E::TABLE, owner: None, filter });
+        match self.context.execute(verb).await? {
+            Outcome::Count(count) => Ok(count),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The error of an operation on the one with this key that found nothing to change: `otherwise` when it is there,
+    /// else `NotFound`.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn explain(&self, key: E::Key, otherwise: Error) -> Result<Error> {
+        Ok(if self.get(key).await?.is_some() { otherwise } else { Error::not_found(E::TABLE.entity) })
+    }
+}
