@@ -1,5 +1,6 @@
 //! Waiting for a condition, with a deadline, in place of a sleep.
 
+use std::future::Future;
 use std::time::Duration;
 
 use crate::TestingError;
@@ -10,11 +11,11 @@ use crate::TestingError;
 ///
 /// # Errors
 /// When `deadline` passes first, even while a question hangs; the message names `what` was waited for.
-pub async fn poll_until<T>(
-    deadline: Duration,
-    what: &str,
-    mut condition: impl AsyncFnMut() -> Option<T>,
-) -> Result<T, TestingError> {
+pub async fn poll_until<T, F, C>(deadline: Duration, what: &str, mut condition: F) -> Result<T, TestingError>
+where
+    F: FnMut() -> C,
+    C: Future<Output = Option<T>>,
+{
     let asking = async {
         let mut pause = Duration::from_millis(1);
         loop {

@@ -4,7 +4,7 @@
 #   sh -c <this> supervisor DIRECTORY BINARIES LOCALE SERVER-OPTION…
 #
 # Orders on stdin: "start PORT" while no server runs, "signal NAME" while one does.
-# Answers on stdout: "prepared", "started PID", "signalled", "exited STATUS".
+# Answers on stdout: "prepared", "started PID", "signalled", "exited STATUS" (after initdb: it failed).
 directory=$1 binaries=$2 locale=$3
 shift 3
 
@@ -41,16 +41,16 @@ send() {
 # Runs beside the server. When the orders end, so does the server; repeated, as one that is just starting ignores QUIT.
 obey() {
     while read -r order name <&3; do
-        send "$name"
+        send "$name" 2>/dev/null
         echo signalled
     done
-    while send QUIT; do sleep 0.1; done
+    while send QUIT 2>/dev/null; do sleep 0.1; done
 }
 
 clean_up() {
     # A server that was killed leaves the shared memory segment that its lock file names in line 7.
     lock=$directory/data/postmaster.pid
-    [ -f "$lock" ] && ipcrm -m "$(sed -n '7s/.* //p' "$lock")"
+    [ -f "$lock" ] && ipcrm -m "$(sed -n '7s/.* //p' "$lock")" 2>/dev/null
     rm -rf "$directory"
 }
 
@@ -62,6 +62,8 @@ else
 fi
 
 while read -r order port <&3; do
+    # A signal for a server that has just ended by itself.
+    [ "$order" = start ] || continue
     "$binaries/postgres" -D "$directory/data" -k "$directory" -p "$port" "$@" >>"$directory/log" 3<&- &
     server=$!
     echo "started $server"

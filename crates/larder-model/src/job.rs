@@ -1,0 +1,207 @@
+//! Jobs: what a user wants done, in plain language, and when.
+
+use std::ops::Deref;
+
+use chrono::{DateTime, Utc};
+use larder_core::{Assign, Error, Filter, Page, Repo, Result, SystemScope, UserScope};
+use larder_derive::{Entity, EnumText};
+use serde::{Deserialize, Serialize};
+
+use crate::{JobRelations, JobWith, UserId, relations};
+
+/// Whether a job runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumText)]
+#[entity(name = "job_status", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum JobStatus {
+    /// It runs when it is due.
+    Active,
+    /// It does not run until it is activated.
+    Paused,
+    /// It is kept to look at.
+    Archived,
+}
+
+/// A scheduled job.
+///
+/// A worker that runs it holds a lease: until `locked_until`, under the fencing number `lock_token`, which grows with every
+/// claim. See [`Scheduler`](crate::Scheduler).
+#[derive(Debug, Clone, PartialEq, Serialize, Entity)]
+#[entity(table = "jobs")]
+#[entity(unique(user_id, id))]
+#[entity(index(user_id, created_at, id))]
+#[entity(index(next_run_at, id, only(status = "ACTIVE")))]
+pub struct Job {
+    /// The id.
+    pub id: JobId,
+    /// Whose it is.
+    #[entity(owner)]
+    pub user_id: UserId,
+    /// What is to be done, in plain language.
+    #[entity(length(5, 1000), sort, search)]
+    pub definition: String,
+    /// Whether it runs.
+    #[entity(default = JobStatus::Paused, filter)]
+    pub status: JobStatus,
+    /// When it is due next; never, when `None`.
+    #[entity(sort)]
+    pub next_run_at: Option<DateTime<Utc>>,
+    /// Until when a worker holds it.
+    #[entity(managed)]
+    pub locked_until: Option<DateTime<Utc>>,
+    /// Which worker holds it.
+    #[entity(managed, length(1, 255))]
+    pub lock_owner: Option<String>,
+    /// The fencing number of the last claim; 0 when it was never claimed.
+    #[entity(managed, default = 0, range(0..))]
+    pub lock_token: i64,
+    /// Input tokens used by all runs.
+    #[entity(managed, default = 0, range(0..))]
+    pub input_tokens: i64,
+    /// Output tokens used by all runs.
+    #[entity(managed, default = 0, range(0..))]
+    pub output_tokens: i64,
+    /// Reasoning tokens used by all runs.
+    #[entity(managed, default = 0, range(0..))]
+    pub reasoning_tokens: i64,
+    /// Cached input tokens used by all runs.
+    #[entity(managed, default = 0, range(0..))]
+    pub cached_input_tokens: i64,
+    /// All tokens used by all runs.
+    #[entity(managed, default = 0, range(0..))]
+    pub total_tokens: i64,
+    /// When it was created.
+    #[entity(sort)]
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    #[entity(sort)]
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Job {
+    /// The tokens used by all runs.
+    pub fn usage(&self) -> TokenUsage {
+        TokenUsage {
+            input: self.input_tokens,
+            output: self.output_tokens,
+            reasoning: self.reasoning_tokens,
+            cached_input: self.cached_input_tokens,
+            total: self.total_tokens,
+        }
+    }
+}
+
+/// Tokens used; each at least 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenUsage {
+    /// Input tokens.
+    pub input: i64,
+    /// Output tokens.
+    pub output: i64,
+    /// Reasoning tokens.
+    pub reasoning: i64,
+    /// Input tokens that came from a cache.
+    pub cached_input: i64,
+    /// All tokens, as the provider counts them.
+    pub total: i64,
+}
+
+impl TokenUsage {
+    /// The assignments that book it.
+    pub(crate) fn booking(&self) -> Result<Vec<(usize, Assign)>> {
+        let counts = [
+            (Job::INPUT_TOKENS, self.input),
+            (Job::OUTPUT_TOKENS, self.output),
+            (Job::REASONING_TOKENS, self.reasoning),
+            (Job::CACHED_INPUT_TOKENS, self.cached_input),
+            (Job::TOTAL_TOKENS, self.total),
+        ];
+        counts
+            .into_iter()
+            .map(|(field, count)| match count {
+                0.. => Ok(field.add(count)),
+                _ => {
+                    let reason = format!("must be at least 0, not {count}");
+                    Err(Error::invalid("TokenUsage", format!("{field:?}"), reason))
+                }
+            })
+            .collect()
+    }
+}
+
+/// A user's jobs. It is a [`Repo`] of [`Job`] and more.
+#[derive(Debug, Clone)]
+pub struct Jobs(Repo<Job>);
+
+impl Jobs {
+    pub(crate) fn new(scope: &UserScope) -> Self {
+        Self(scope.repo())
+    }
+
+    /// Lets it run when it is due.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn activate(&self, id: JobId) -> Result<Job> {
+        self.set(id, Job::STATUS.set(JobStatus::Active)?).await
+    }
+
+    /// Keeps it from being claimed. A worker that holds it may still complete it.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn pause(&self, id: JobId) -> Result<Job> {
+        self.set(id, Job::STATUS.set(JobStatus::Paused)?).await
+    }
+
+    /// Puts it away; as [`Jobs::pause`] for workers.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn archive(&self, id: JobId) -> Result<Job> {
+        self.set(id, Job::STATUS.set(JobStatus::Archived)?).await
+    }
+
+    /// Sets when it is due next: at that instant; never, when `None`.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn schedule(&self, id: JobId, next_run_at: Option<DateTime<Utc>>) -> Result<Job> {
+        self.set(id, Job::NEXT_RUN_AT.set(next_run_at)?).await
+    }
+
+    /// The job and what belongs to it, in one trip and as of one moment; `None` when there is none.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn get_with(&self, id: JobId, relations: JobRelations) -> Result<Option<JobWith>> {
+        relations::of_one(&self.0, &self.scope(), id, relations).await
+    }
+
+    /// A page of jobs with what belongs to each: one query for the page and one trip for all relations.
+    ///
+    /// # Errors
+    /// As [`Repo::list`].
+    pub async fn list_with(&self, list: crate::ListJobs, relations: JobRelations) -> Result<Page<JobWith>> {
+        let page = self.list(list).await?;
+        relations::of_page(&self.scope(), page, relations).await
+    }
+
+    async fn set(&self, id: JobId, assignment: (usize, Assign)) -> Result<Job> {
+        let changed = self.update_if(id, Filter::always(), vec![assignment]).await?;
+        changed.ok_or_else(|| Error::not_found("Job"))
+    }
+
+    fn scope(&self) -> UserScope {
+        let owner = self.owner().unwrap_or_default();
+        SystemScope::new(self.context().clone()).user(owner)
+    }
+}
+
+impl Deref for Jobs {
+    type Target = Repo<Job>;
+
+    fn deref(&self) -> &Repo<Job> {
+        &self.0
+    }
+}

@@ -1,0 +1,122 @@
+//! A server that can be reached: who keeps it, and the administrator's connections to it.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Row};
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::background::Background;
+use super::supervisor::Supervisor;
+use crate::TestingError;
+
+/// Shared by the handle of the server and those of its databases: the last one ends it.
+pub(super) struct Server {
+    runtime: Background,
+    pool: PgPool,
+    pub(super) url: Url,
+    pub(super) origin: String,
+    pub(super) keeper: Keeper,
+    file_copy: bool,
+}
+
+/// Who ends the server.
+pub(super) enum Keeper {
+    /// We do, through the supervisor.
+    Ours(Box<Mutex<Supervisor>>),
+    /// Nobody of us: its URL was given.
+    Theirs,
+    #[cfg(feature = "docker")]
+    Docker { _reaper: super::docker::Reaper },
+}
+
+impl Server {
+    /// Connects as the administrator. `origin` follows the version in what the server says of itself.
+    pub(super) async fn connect(
+        runtime: Background,
+        admin: PgConnectOptions,
+        url: Url,
+        origin: &str,
+        keeper: Keeper,
+        durable: bool,
+    ) -> Result<Self, TestingError> {
+        let connecting = async move {
+            let pool = PgPoolOptions::new()
+                .max_connections(4)
+                .acquire_timeout(Duration::from_secs(60))
+                .connect_with(admin)
+                .await?;
+            let facts = sqlx::query(
+                "SELECT current_setting('server_version'), current_setting('server_version_num')::int, \
+                 current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off'",
+            );
+            let row = facts.fetch_one(&pool).await?;
+            let facts = (row.try_get::<String, _>(0)?, row.try_get::<i32, _>(1)?, row.try_get::<bool, _>(2)?);
+            Ok::<_, sqlx::Error>((pool, facts))
+        };
+        let context = format!("cannot connect to PostgreSQL {origin}");
+        let connected = runtime.run(connecting).await?;
+        let (pool, (version, number, is_durable)) = connected.map_err(TestingError::caused(context))?;
+        let version = version.split(' ').next().unwrap_or_default();
+        let origin = format!("PostgreSQL {version} {origin}");
+        // Copying files is two to three times as fast as going through the log, except where each is synced.
+        let file_copy = number >= 150_000 && !is_durable;
+        let server = Self { runtime, pool, url, origin, keeper, file_copy };
+        if durable && !is_durable {
+            return Err(TestingError::new(format!(
+                "{} is not durable: fsync or synchronous_commit is off",
+                server.origin
+            )));
+        }
+        Ok(server)
+    }
+
+    /// Runs statements that only the administrator may run, each in a transaction of its own.
+    pub(super) async fn administer(&self, what: &str, statements: Vec<String>) -> Result<(), TestingError> {
+        let done = self.runtime.run(execute(self.pool.clone(), statements)).await?;
+        done.map_err(TestingError::caused(format!("cannot {what}")))
+    }
+
+    /// Drops a database, from a destructor: there is nobody to tell when it fails.
+    pub(super) fn drop_database(&self, name: &str) {
+        let statements = vec![format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")];
+        let (done, wait) = std::sync::mpsc::channel();
+        let pool = self.pool.clone();
+        self.runtime.spawn(async move {
+            let _ = execute(pool, statements).await;
+            let _ = done.send(());
+        });
+        // Our own servers end with their databases. In theirs it would stay for good if the process ended first.
+        if matches!(self.keeper, Keeper::Theirs) {
+            let _ = wait.recv_timeout(Duration::from_secs(10));
+        }
+    }
+
+    /// `CREATE DATABASE`, from a template that nobody can be connected to.
+    pub(super) fn create_statement(&self, name: &str, template: &str) -> String {
+        let strategy = if self.file_copy { " STRATEGY file_copy" } else { "" };
+        format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}\" ENCODING 'UTF8'{strategy}")
+    }
+
+    /// The supervisor, for tests that stop or freeze the server.
+    pub(super) fn supervisor(&self) -> Result<&Mutex<Supervisor>, TestingError> {
+        match &self.keeper {
+            Keeper::Ours(supervisor) => Ok(supervisor),
+            _ => Err(TestingError::new(format!(
+                "only a server that was started from local binaries can be stopped or frozen, and this is {}: \
+                 use Postgres::builder().own(true)",
+                self.origin
+            ))),
+        }
+    }
+}
+
+async fn execute(pool: PgPool, statements: Vec<String>) -> Result<(), sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    for statement in statements {
+        // Names in them are ours: hexadecimal digits after a fixed word.
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
+    }
+    Ok(())
+}

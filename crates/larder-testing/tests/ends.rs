@@ -1,0 +1,125 @@
+//! A server ends with its process, however that ends. The processes are this test binary, started again with a variable
+//! that says how to end.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use larder_testing::{Postgres, poll_until};
+use tokio::net::TcpStream;
+
+const ENDING: &str = "LARDER_TESTING_ENDING";
+const SOON: Duration = Duration::from_secs(20);
+
+/// Not a test of its own: what the started processes run.
+#[tokio::test]
+async fn child() {
+    let Ok(ending) = std::env::var(ENDING) else { return };
+    let server: &'static Postgres = if ending == "panic" {
+        // Owned by a test that panics; the others use the static, which nobody drops.
+        let data = std::env::temp_dir();
+        let server = Postgres::builder().own(true).directory(data).start().await.unwrap();
+        announce(&server).await;
+        panic!("as asked");
+    } else {
+        Postgres::shared().await.unwrap()
+    };
+    announce(server).await;
+    match ending.as_str() {
+        "return" => (),
+        "abort" => std::process::abort(),
+        "frozen" => {
+            server.freeze().await.unwrap();
+            println!("frozen");
+            std::future::pending().await
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+async fn announce(server: &Postgres) {
+    let database = server.database().await.unwrap();
+    let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(database.url()).await.unwrap();
+    let directory: String =
+        sqlx::query_scalar("SHOW data_directory").fetch_one(&mut connection).await.unwrap();
+    println!("at {} {directory}", database.address().unwrap());
+}
+
+struct Process {
+    child: Child,
+    address: String,
+    data: PathBuf,
+}
+
+/// Starts the process and waits until its server runs; `until` is the line to wait for.
+fn process(ending: &str, until: &str) -> Process {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "child", "--nocapture"]).env(ENDING, ending);
+    command.env_remove(larder_testing::POSTGRES_URL).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut at = None;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        // The test harness may have written before it on the same line.
+        if let Some((_, found)) = line.split_once("at 127.") {
+            at = found.split_once(' ').map(|(address, data)| (format!("127.{address}"), PathBuf::from(data)));
+        }
+        if line.contains(until) {
+            break;
+        }
+    }
+    let (address, data) = at.expect("the process started a server");
+    Process { child, address, data }
+}
+
+async fn server_is_gone(address: &str, data: &Path) {
+    poll_until(SOON, "the server's port refuses", || async {
+        TcpStream::connect(address).await.is_err().then_some(())
+    })
+    .await
+    .unwrap();
+    let directory = data.parent().unwrap();
+    poll_until(SOON, "the server's directory is gone", || async { (!directory.exists()).then_some(()) })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn when_the_process_is_killed() {
+    let mut process = process("killed", "at 127.");
+    TcpStream::connect(&process.address).await.unwrap();
+    assert!(process.data.exists());
+    process.child.kill().unwrap();
+    process.child.wait().unwrap();
+    server_is_gone(&process.address, &process.data).await;
+}
+
+#[tokio::test]
+async fn when_the_process_is_killed_while_the_server_is_frozen() {
+    let mut process = process("frozen", "frozen");
+    process.child.kill().unwrap();
+    process.child.wait().unwrap();
+    server_is_gone(&process.address, &process.data).await;
+}
+
+#[tokio::test]
+async fn when_the_test_panics() {
+    let mut process = process("panic", "at 127.");
+    assert!(!process.child.wait().unwrap().success());
+    server_is_gone(&process.address, &process.data).await;
+}
+
+#[tokio::test]
+async fn when_the_process_aborts() {
+    let mut process = process("abort", "at 127.");
+    assert!(!process.child.wait().unwrap().success());
+    server_is_gone(&process.address, &process.data).await;
+}
+
+#[tokio::test]
+async fn when_the_tests_are_over() {
+    let mut process = process("return", "at 127.");
+    process.child.wait().unwrap();
+    server_is_gone(&process.address, &process.data).await;
+}

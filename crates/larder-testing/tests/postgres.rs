@@ -1,0 +1,216 @@
+//! A database is fresh and alone; a server can be stopped, frozen and killed.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use larder_testing::{Postgres, PostgresDatabase, Proxy, TestingError, poll_until};
+use sqlx::{Connection, PgConnection};
+
+const SOON: Duration = Duration::from_secs(20);
+
+async fn connect(database: &PostgresDatabase) -> PgConnection {
+    PgConnection::connect(database.url()).await.unwrap()
+}
+
+async fn run(connection: &mut PgConnection, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(connection).await.unwrap();
+}
+
+async fn count(connection: &mut PgConnection, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql).fetch_one(connection).await.unwrap()
+}
+
+async fn own() -> Postgres {
+    Postgres::builder().own(true).start().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_database_is_empty_and_alone() {
+    let server = Postgres::shared().await.unwrap();
+    let (one, two) = (server.database().await.unwrap(), server.database().await.unwrap());
+    assert_ne!(one.name(), two.name());
+    run(&mut connect(&one).await, "CREATE TABLE things (id int)").await;
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(count(&mut connect(&one).await, tables).await, 1);
+    assert_eq!(count(&mut connect(&two).await, tables).await, 0);
+}
+
+#[tokio::test]
+async fn many_databases_at_once() {
+    let server = Postgres::shared().await.unwrap();
+    let tasks: Vec<_> = (0..12).map(|_| tokio::spawn(server.database())).collect();
+    for task in tasks {
+        let database = task.await.unwrap().unwrap();
+        assert_eq!(count(&mut connect(&database).await, "SELECT 1::bigint").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_database_is_gone_though_somebody_is_connected() {
+    let server = Postgres::shared().await.unwrap();
+    let (watcher, database) = (server.database().await.unwrap(), server.database().await.unwrap());
+    let _connected = connect(&database).await;
+    let name = database.name().to_owned();
+    drop(database);
+    let url = watcher.url();
+    poll_until(SOON, "the database is gone", || async {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        let found: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_database WHERE datname = $1")
+            .bind(&name)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        (found == 0).then_some(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_refused() {
+    let database = own().await.database().await.unwrap();
+    let mut url = url::Url::parse(database.url()).unwrap();
+    url.set_password(Some("wrong")).unwrap();
+    let error = PgConnection::connect(url.as_str()).await.unwrap_err();
+    let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+    assert_eq!(code.as_deref(), Some("28P01"), "{error}");
+}
+
+#[tokio::test]
+async fn neither_origin_nor_debug_holds_the_password() {
+    let server = own().await;
+    let database = server.database().await.unwrap();
+    let url = url::Url::parse(database.url()).unwrap();
+    let shown = format!("{} {server:?} {database:?}", server.origin());
+    assert!(!shown.contains(url.password().unwrap()), "{shown}");
+    assert!(server.origin().starts_with("PostgreSQL 1"), "{shown}");
+    assert!(server.origin().contains(" started from /"), "{shown}");
+}
+
+#[tokio::test]
+async fn copies_of_a_template_are_prepared_and_alone() {
+    let server = Postgres::shared().await.unwrap();
+    let template = server
+        .template(|url| async move {
+            let mut connection = PgConnection::connect(&url).await?;
+            sqlx::raw_sql("CREATE TABLE things (id int); INSERT INTO things VALUES (7)")
+                .execute(&mut connection)
+                .await?;
+            // Left open on purpose: freezing must end it.
+            std::mem::forget(connection);
+            Ok::<_, sqlx::Error>(())
+        })
+        .await
+        .unwrap();
+    let (one, two) = tokio::join!(server.database_from(&template), server.database_from(&template));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    run(&mut connect(&one).await, "DELETE FROM things").await;
+    assert_eq!(count(&mut connect(&one).await, "SELECT count(*) FROM things").await, 0);
+    assert_eq!(count(&mut connect(&two).await, "SELECT count(*) FROM things").await, 1);
+}
+
+#[tokio::test]
+async fn an_error_while_preparing_a_template_is_kept() {
+    let server = Postgres::shared().await.unwrap();
+    let error = server.template(|_| async { Err::<(), _>("no seeds") }).await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot prepare a template: no seeds");
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "no seeds");
+}
+
+#[tokio::test]
+async fn a_frozen_server_answers_again_after_resume() {
+    let server = own().await;
+    let database = server.database().await.unwrap();
+    let mut connection = connect(&database).await;
+    server.freeze().await.unwrap();
+    let mut asking = std::pin::pin!(count(&mut connection, "SELECT 1::bigint"));
+    let waited = tokio::time::timeout(Duration::from_millis(200), &mut asking).await;
+    assert!(waited.is_err(), "a frozen server answered");
+    server.resume().await.unwrap();
+    assert_eq!(tokio::time::timeout(SOON, asking).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_frozen_server_can_be_dropped() {
+    let server = own().await;
+    server.freeze().await.unwrap();
+    let begun = Instant::now();
+    drop(server);
+    assert!(begun.elapsed() < SOON);
+}
+
+#[tokio::test]
+async fn what_was_confirmed_before_a_kill_is_there_after_the_restart() {
+    let server = own().await;
+    let database = server.database().await.unwrap();
+    let mut connection = connect(&database).await;
+    run(&mut connection, "CREATE TABLE things (id int)").await;
+    run(&mut connection, "INSERT INTO things VALUES (1)").await;
+    server.kill().await.unwrap();
+    assert!(sqlx::query("SELECT 1").execute(&mut connection).await.is_err());
+    assert!(PgConnection::connect(database.url()).await.is_err());
+    assert!(server.freeze().await.is_err(), "a killed server cannot be frozen");
+    server.restart().await.unwrap();
+    assert_eq!(count(&mut connect(&database).await, "SELECT count(*) FROM things").await, 1);
+}
+
+#[tokio::test]
+async fn a_stopped_server_comes_back_on_the_same_port() {
+    let server = own().await;
+    let database = server.database().await.unwrap();
+    server.stop().await.unwrap();
+    assert!(PgConnection::connect(database.url()).await.is_err());
+    server.stop().await.unwrap();
+    server.restart().await.unwrap();
+    assert_eq!(count(&mut connect(&database).await, "SELECT 1::bigint").await, 1);
+    server.restart().await.unwrap();
+    assert_eq!(count(&mut connect(&database).await, "SELECT 1::bigint").await, 1);
+    server.database().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_durable_server_syncs() {
+    let server = Postgres::builder().own(true).durable(true).start().await.unwrap();
+    let database = server.database().await.unwrap();
+    let settings = "SELECT count(*) FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', \
+                    'synchronous_commit') AND setting = 'on'";
+    assert_eq!(count(&mut connect(&database).await, settings).await, 3);
+}
+
+#[tokio::test]
+async fn nothing_found_says_what_to_do() {
+    let empty = tempfile::tempdir().unwrap();
+    for directories in [vec![], vec![empty.path().to_owned(), PathBuf::from("relative")]] {
+        let error: TestingError =
+            Postgres::builder().own(true).binaries(directories).start().await.unwrap_err();
+        let message = error.to_string();
+        for part in ["not found", "LARDER_TEST_POSTGRES_URL", "apt-get install postgresql", "Docker"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_says_why() {
+    let empty = tempfile::tempdir().unwrap();
+    let error =
+        Postgres::builder().own(true).directory(empty.path().join("absent")).start().await.unwrap_err();
+    assert!(error.to_string().contains("absent"), "{error}");
+    for program in ["initdb", "postgres"] {
+        std::fs::write(empty.path().join(program), "").unwrap();
+    }
+    let error = Postgres::builder().own(true).binaries([empty.path().to_owned()]).start().await.unwrap_err();
+    assert!(error.to_string().contains("initdb failed"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_through_a_proxy() {
+    let server = Postgres::shared().await.unwrap();
+    let database = server.database().await.unwrap();
+    let proxy = Proxy::start(database.address().unwrap()).await.unwrap();
+    let url = database.url_through(proxy.address()).unwrap();
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    assert_eq!(count(&mut connection, "SELECT 1::bigint").await, 1);
+    proxy.cut();
+    assert!(sqlx::query("SELECT 1").execute(&mut connection).await.is_err());
+}

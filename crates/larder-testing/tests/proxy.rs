@@ -1,0 +1,111 @@
+//! What a proxy does to the connections that go through it.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use larder_testing::Proxy;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// Sends back what it gets, and ends when its peer has ended.
+async fn echo() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (mut from, mut to) = stream.split();
+                let _ = tokio::io::copy(&mut from, &mut to).await;
+                let _ = to.shutdown().await;
+            });
+        }
+    });
+    address
+}
+
+async fn through(proxy: &Proxy) -> TcpStream {
+    TcpStream::connect(proxy.address()).await.unwrap()
+}
+
+async fn answer(stream: &mut TcpStream, question: &[u8]) -> Vec<u8> {
+    stream.write_all(question).await.unwrap();
+    let mut answer = vec![0; question.len()];
+    timeout(SOON, stream.read_exact(&mut answer)).await.unwrap().unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn it_forwards_both_ways_and_the_end() {
+    let proxy = Proxy::start(echo().await).await.unwrap();
+    let mut stream = through(&proxy).await;
+    let long = vec![7; 100_000];
+    let (mut from, mut to) = stream.split();
+    let mut got = Vec::new();
+    let (sent, received) = tokio::join!(
+        async {
+            to.write_all(&long).await?;
+            to.shutdown().await
+        },
+        timeout(SOON, from.read_to_end(&mut got))
+    );
+    sent.unwrap();
+    received.unwrap().unwrap();
+    assert!(got == long);
+}
+
+#[tokio::test]
+async fn a_cut_resets_open_connections_and_takes_new_ones() {
+    let proxy = Proxy::start(echo().await).await.unwrap();
+    let mut stream = through(&proxy).await;
+    assert_eq!(answer(&mut stream, b"before").await, b"before");
+    proxy.cut();
+    let error = timeout(SOON, stream.read_u8()).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    assert_eq!(answer(&mut through(&proxy).await, b"after").await, b"after");
+}
+
+#[tokio::test]
+async fn refusing_concerns_new_connections_alone() {
+    let proxy = Proxy::start(echo().await).await.unwrap();
+    let mut stream = through(&proxy).await;
+    assert_eq!(answer(&mut stream, b"before").await, b"before");
+    proxy.refuse(true).await.unwrap();
+    proxy.refuse(true).await.unwrap();
+    let error = TcpStream::connect(proxy.address()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(answer(&mut stream, b"still").await, b"still");
+    proxy.refuse(false).await.unwrap();
+    proxy.refuse(false).await.unwrap();
+    assert_eq!(answer(&mut through(&proxy).await, b"again").await, b"again");
+}
+
+#[tokio::test]
+async fn what_was_sent_while_frozen_arrives_afterwards() {
+    let proxy = Proxy::start(echo().await).await.unwrap();
+    let mut stream = through(&proxy).await;
+    assert_eq!(answer(&mut stream, b"before").await, b"before");
+    proxy.freeze(true);
+    stream.write_all(b"x").await.unwrap();
+    assert!(timeout(Duration::from_millis(100), stream.read_u8()).await.is_err());
+    proxy.freeze(false);
+    assert_eq!(timeout(SOON, stream.read_u8()).await.unwrap().unwrap(), b'x');
+}
+
+#[tokio::test]
+async fn a_dropped_proxy_cuts_its_connections() {
+    let proxy = Proxy::start(echo().await).await.unwrap();
+    let mut stream = through(&proxy).await;
+    assert_eq!(answer(&mut stream, b"before").await, b"before");
+    drop(proxy);
+    assert!(timeout(SOON, stream.read_u8()).await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_target_that_is_not_there_ends_the_connection() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let proxy = Proxy::start(gone.to_string()).await.unwrap();
+    assert!(timeout(SOON, through(&proxy).await.read_u8()).await.unwrap().is_err());
+}

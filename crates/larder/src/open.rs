@@ -1,0 +1,49 @@
+//! From a URL to a store: the one place that knows which drivers there are.
+
+use std::sync::Arc;
+
+use larder_core::{Error, ErrorKind, Result, Store};
+
+/// Opens the store that a URL names.
+pub(crate) async fn open_store(url: &str) -> Result<Arc<dyn Store>> {
+    match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => open_postgres(url).await,
+        // The empty scheme is that of `:memory:`.
+        Some("file" | "memory" | "") => open_libsql(url).await,
+        Some(scheme) => Err(wrong_url(format!("unknown scheme `{scheme}:`"))),
+        None => Err(wrong_url("no scheme".to_owned())),
+    }
+}
+
+/// The URL itself may hold a password: it is never shown.
+fn wrong_url(what: String) -> Error {
+    let known = "a database URL begins with postgres:// or file: or memory:";
+    Error::new(ErrorKind::Config, format!("{what}; {known}"))
+}
+
+#[cfg(feature = "postgres")]
+async fn open_postgres(url: &str) -> Result<Arc<dyn Store>> {
+    use larder_postgres::{PostgresConfig, PostgresStore};
+    Ok(Arc::new(PostgresStore::connect(PostgresConfig::parse(url)?).await?))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn open_postgres(_: &str) -> Result<Arc<dyn Store>> {
+    Err(without_feature("postgres"))
+}
+
+#[cfg(feature = "libsql")]
+async fn open_libsql(url: &str) -> Result<Arc<dyn Store>> {
+    use larder_libsql::{LibsqlConfig, LibsqlStore};
+    Ok(Arc::new(LibsqlStore::open(LibsqlConfig::parse(url)?).await?))
+}
+
+#[cfg(not(feature = "libsql"))]
+async fn open_libsql(_: &str) -> Result<Arc<dyn Store>> {
+    Err(without_feature("libsql"))
+}
+
+#[cfg(not(all(feature = "postgres", feature = "libsql")))]
+fn without_feature(feature: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("this program was built without larder's feature `{feature}`"))
+}
