@@ -1,1 +1,29 @@
-//! To come.
+//! The suite that every store of larder must pass.
+//!
+//! A backend author implements [`Backend`], hands it to [`main`] in a test without a harness, and reads which promises
+//! hold. The suite knows no backend by name: what differs is a [`Capability`](larder::Capability) that the store itself
+//! declares, and what is left out for one is printed and counted. Each case is registered where it is written and has a
+//! database of its own.
+//!
+//! The suite is tested too: [`broken`] has stores that break one promise each, and a case must catch each of them.
+
+#[macro_use]
+mod case;
+mod backend;
+pub mod broken;
+pub mod entities;
+mod front_end;
+mod groups;
+mod memory;
+mod runner;
+mod schema;
+mod world;
+
+pub use backend::{Backend, Database, Limits};
+pub use case::{Case, CaseFuture, CaseResult, Failure, Group};
+pub use front_end::{Report, all_cases, main, run};
+pub use groups::GROUPS;
+pub use memory::MemoryBackend;
+pub use runner::{Verdict, run_case};
+pub use schema::Schema;
+pub use world::{World, beginning};

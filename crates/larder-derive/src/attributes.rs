@@ -57,7 +57,9 @@ pub(crate) fn value<T: Parse>(meta: &ParseNestedMeta<'_>, example: &str) -> Resu
     if !meta.input.peek(syn::Token![=]) {
         return Err(wrong_form(meta, example));
     }
-    meta.value()?.parse().map_err(|error: Error| Error::new(error.span(), format!("{error}; write `{example}`")))
+    meta.value()?
+        .parse()
+        .map_err(|error: Error| Error::new(error.span(), format!("{error}; write `{example}`")))
 }
 
 /// What stands in parentheses.
@@ -71,8 +73,8 @@ pub(crate) fn arguments<T>(
     }
     let content;
     parenthesized!(content in meta.input);
-    let parsed = parse(&content)
-        .map_err(|error| Error::new(error.span(), format!("{error}; write `{example}`")))?;
+    let parsed =
+        parse(&content).map_err(|error| Error::new(error.span(), format!("{error}; write `{example}`")))?;
     if !content.is_empty() {
         return Err(content.error(format!("nothing more is expected here; write `{example}`")));
     }

@@ -103,6 +103,8 @@ impl<T> Queue<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use super::*;
 
     async fn put(queue: &Queue<u8>, item: u8) -> Result<(), Closed> {
@@ -125,8 +127,7 @@ mod tests {
         let queue = Queue::new(1);
         put(&queue, 1).await.unwrap();
         let mut waiting = Box::pin(queue.place());
-        let now = std::task::Context::from_waker(std::task::Waker::noop()).waker().clone();
-        assert!(waiting.as_mut().poll(&mut std::task::Context::from_waker(&now)).is_pending());
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         assert_eq!(queue.take(), Some(1));
         assert!(waiting.await.is_ok());
     }

@@ -1,1 +1,1 @@
-//! To come.
+//! larder on PostgreSQL.

@@ -1,1 +1,26 @@
-//! To come.
+//! What larder's SQL databases share: [`Verb`](larder_core::Verb)s rendered for a [`Dialect`], DDL from the tables'
+//! metadata, and the logical schema that both are compared by.
+//!
+//! A driver calls [`check`] on a verb, renders it with the function of the verb's name, and executes the [`Statement`].
+//! What takes more than one statement (a claim on SQLite, an overflow, a conflict that must not raise) is described at the
+//! functions that render the parts.
+
+mod check;
+mod claim;
+mod ddl;
+mod dialect;
+mod read;
+mod statement;
+mod write;
+mod writer;
+
+pub use check::check;
+pub use claim::{claim, claim_keys, claim_update};
+pub use ddl::{create_schema, create_table};
+pub use dialect::Dialect;
+pub use read::{Lock, count, get, get_locked, select};
+pub use statement::{Bind, Returns, Statement};
+pub use write::{
+    ConflictProbe, add_overflow, add_probe, conflict_probe, delete, insert, insert_unless_conflict, update, upsert,
+    upsert_as_update,
+};

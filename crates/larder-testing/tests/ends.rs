@@ -1,6 +1,8 @@
 //! A server ends with its process, however that ends. The processes are this test binary, started again with a variable
 //! that says how to end.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -36,6 +38,19 @@ async fn child() {
         }
         _ => std::future::pending().await,
     }
+}
+
+/// A server that was named and is not there is an error, never a reason to take another.
+#[tokio::test]
+async fn a_given_url_that_does_not_answer_is_an_error() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "child"]).env(ENDING, "return");
+    command.env(larder_testing::POSTGRES_URL, "postgres://me:secret@127.0.0.1:1/postgres");
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(said.contains("postgres://me:***@127.0.0.1:1 from LARDER_TEST_POSTGRES_URL"), "{said}");
+    assert!(!said.contains("secret"), "{said}");
 }
 
 async fn announce(server: &Postgres) {

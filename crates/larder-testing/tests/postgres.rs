@@ -1,5 +1,7 @@
 //! A database is fresh and alone; a server can be stopped, frozen and killed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,7 @@
 //! What a proxy does to the connections that go through it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
+
 use std::io::ErrorKind;
 use std::time::Duration;
 

@@ -37,7 +37,8 @@ fn sum(value: &Value, delta: i64) -> Result<Value, &'static str> {
 fn advanced(value: &Value, now: DateTime<Utc>) -> Result<Value, &'static str> {
     match value {
         Value::Time(before) => {
-            let next = before.checked_add_signed(TimeDelta::microseconds(1)).ok_or("the time is out of range")?;
+            let next =
+                before.checked_add_signed(TimeDelta::microseconds(1)).ok_or("the time is out of range")?;
             Ok(Value::Time(next.max(now)))
         }
         _ => Err("is no time that could be moved forward"),

@@ -21,8 +21,8 @@ use self::{
     state::{State, Work},
 };
 use crate::{
-    Begin, Capability, Error, ErrorKind, Health, Outcome, Result, Sql, SqlOutcome, Store, Table, Transaction, Unit,
-    Verb,
+    Begin, Capability, Error, ErrorKind, Health, Outcome, Result, Sql, SqlOutcome, Store, Table, Transaction,
+    Unit, Verb,
 };
 
 /// How long a write waits for those before it, unless [`MemoryStore::with_timeout`] says otherwise.
@@ -52,21 +52,6 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// # Panics
 /// A call that has to wait needs a tokio runtime with its timer, as [`tokio::time::timeout`] does.
-///
-/// ```
-/// # use larder_core::{MemoryStore, Store, Table};
-/// # static USERS: Table = Table {
-/// #     name: "users", entity: "User", columns: &[larder_core::Column {
-/// #         name: "id", kind: larder_core::ColumnType::Uuid, nullable: false, default: None, type_rules: &[],
-/// #         rules: &[], source: larder_core::Source::Field,
-/// #     }],
-/// #     visible: 1, primary_key: &[0], uniques: &[], foreign_keys: &[], indexes: &[], owner: None, created_at: None,
-/// #     updated_at: None,
-/// # };
-/// let store = MemoryStore::new([&USERS])?;
-/// let store: std::sync::Arc<dyn Store> = std::sync::Arc::new(store);
-/// # Ok::<(), larder_core::Error>(())
-/// ```
 #[derive(Clone)]
 pub struct MemoryStore {
     shared: Arc<Shared>,
@@ -169,7 +154,8 @@ impl Store for MemoryStore {
     async fn begin(&self, _begin: Begin) -> Result<Box<dyn Transaction>> {
         let turn = self.turn().await?;
         let state = self.shared.snapshot()?;
-        let transaction = MemoryTransaction { shared: self.shared.clone(), state, aborted: false, _turn: turn };
+        let transaction =
+            MemoryTransaction { shared: self.shared.clone(), state, aborted: false, _turn: turn };
         Ok(Box::new(transaction))
     }
 

@@ -25,7 +25,9 @@ pub(super) fn matcher(filter: &Filter) -> Matcher<'_> {
             let any: Vec<_> = any.iter().map(matcher).collect();
             Box::new(move |row| any.iter().any(|matches| matches(row)))
         }
-        Filter::Compare { column, op, value } => Box::new(move |row| compares(row.value(*column), *op, value)),
+        Filter::Compare { column, op, value } => {
+            Box::new(move |row| compares(row.value(*column), *op, value))
+        }
         Filter::In { column, values } => {
             let values: BTreeSet<_> = values.iter().filter_map(Part::of).collect();
             Box::new(move |row| Part::of(row.value(*column)).is_some_and(|part| values.contains(&part)))
@@ -67,7 +69,9 @@ pub(super) fn belongs(table: &Table, row: &Stored, owner: Option<Uuid>) -> bool 
 
 /// Sorts rows; those that are equal in the order keep their places.
 pub(super) fn sort(rows: &mut [Arc<Stored>], order: &[Order]) {
-    rows.sort_by(|a, b| first_difference(order.iter().map(|order| compare_in(*order, a, b.value(order.column)))));
+    rows.sort_by(|a, b| {
+        first_difference(order.iter().map(|order| compare_in(*order, a, b.value(order.column))))
+    });
 }
 
 /// Does the row come after this position in the order?

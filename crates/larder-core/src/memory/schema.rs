@@ -69,11 +69,17 @@ impl Schema {
         let key = &table.foreign_keys[foreign_key];
         let parent_table = (key.parent)();
         let Some(parent) = self.tables.iter().position(|known| *known == parent_table) else {
-            return Err(wrong(table, format!("refers to {}, which is not among the tables", parent_table.name)));
+            return Err(wrong(
+                table,
+                format!("refers to {}, which is not among the tables", parent_table.name),
+            ));
         };
         let Some(parent_key) = referenced_key(parent_table, key) else {
             let columns = key.parent_columns.join(", ");
-            return Err(wrong(table, format!("refers to {} ({columns}), which is no key", parent_table.name)));
+            return Err(wrong(
+                table,
+                format!("refers to {} ({columns}), which is no key", parent_table.name),
+            ));
         };
         Ok(Reference { child, foreign_key, columns: key.columns, parent, parent_key })
     }

@@ -12,8 +12,8 @@ use super::{
     schema::Schema,
 };
 use crate::{
-    Assign, Claim, Delete, Error, Filter, Insert, Key, Outcome, Result, Select, Step, Table, Update, Upsert, Verb,
-    check_row,
+    Assign, Claim, Delete, Error, Filter, Insert, Key, Outcome, Result, Select, Step, Table, Update, Upsert,
+    Verb, check_row,
 };
 
 /// What the database holds at one moment. A clone is cheap: it shares each table until one of the two changes it.
@@ -103,7 +103,9 @@ impl Work<'_> {
                 Ok(Outcome::Row(rows.first().map(|row| row.visible(table))))
             }
             Verb::Select(select) => Ok(answer(table, &self.state.select(at, &select), true)),
-            Verb::Count(count) => Ok(answer(table, &self.state.choose(at, count.owner, None, &count.filter), false)),
+            Verb::Count(count) => {
+                Ok(answer(table, &self.state.choose(at, count.owner, None, &count.filter), false))
+            }
             Verb::Insert(insert) => self.insert(at, insert),
             Verb::Update(update) => self.update(at, &update),
             Verb::Delete(delete) => self.delete(at, &delete),
@@ -169,7 +171,12 @@ impl Work<'_> {
     }
 
     /// Changes rows; answers them as they are afterwards, in the same order.
-    fn change(&mut self, at: usize, rows: &[Arc<Stored>], set: &[(usize, Assign)]) -> Result<Vec<Arc<Stored>>> {
+    fn change(
+        &mut self,
+        at: usize,
+        rows: &[Arc<Stored>],
+        set: &[(usize, Assign)],
+    ) -> Result<Vec<Arc<Stored>>> {
         let table = self.state.tables[at].table;
         let changed = rows.iter().map(|row| assigned(table, row, set)).collect::<Result<Vec<_>>>()?;
         self.replace(at, rows, &changed)?;
@@ -211,7 +218,10 @@ impl Work<'_> {
                 let Some(key) = key_of(&row.values, reference.columns) else { continue };
                 let parent = &self.state.tables[reference.parent];
                 if parent.holder(reference.parent_key, &key).is_none() {
-                    return Err(Error::missing_parent(self.state.tables[at].table.entity, parent.table.entity));
+                    return Err(Error::missing_parent(
+                        self.state.tables[at].table.entity,
+                        parent.table.entity,
+                    ));
                 }
             }
         }

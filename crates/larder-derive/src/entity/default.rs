@@ -7,10 +7,7 @@ use syn::{Error, Expr, ExprLit, ExprPath, Lit, LitStr, Result, Type, spanned::Sp
 /// A constant: as metadata and as a Rust value.
 pub(crate) enum Constant {
     /// A literal, or arithmetic with literals.
-    Literal {
-        kind: LiteralKind,
-        expr: Expr,
-    },
+    Literal { kind: LiteralKind, expr: Expr },
     /// A variant of an enumeration.
     Variant(ExprPath),
     /// JSON, as text.

@@ -3,8 +3,8 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::{
-    Attribute, Error, Expr, ExprRange, GenericArgument, Ident, LitInt, LitStr, Path, PathArguments, RangeLimits,
-    Result, Token, Type, Visibility, ext::IdentExt, meta::ParseNestedMeta, parse::ParseStream,
+    Attribute, Error, Expr, ExprRange, GenericArgument, Ident, LitInt, LitStr, Path, PathArguments,
+    RangeLimits, Result, Token, Type, Visibility, ext::IdentExt, meta::ParseNestedMeta, parse::ParseStream,
     punctuated::Punctuated, spanned::Spanned,
 };
 
@@ -17,8 +17,22 @@ use crate::{
 const ALLOWED: Allowed = Allowed {
     place: "a field",
     names: &[
-        "key", "owner", "parent", "managed", "create_only", "unique", "filter", "sort", "search", "length(…)",
-        "range(…)", "url", "email", "default = …", "default_json = …", "column = …",
+        "key",
+        "owner",
+        "parent",
+        "managed",
+        "create_only",
+        "unique",
+        "filter",
+        "sort",
+        "search",
+        "length(…)",
+        "range(…)",
+        "url",
+        "email",
+        "default = …",
+        "default_json = …",
+        "column = …",
     ],
 };
 
@@ -120,12 +134,14 @@ impl Field {
     /// Its rules, as `::larder::Rule`s.
     pub(crate) fn rules(&self) -> Vec<TokenStream> {
         let attributes = &self.attributes;
-        let length = attributes.length.as_ref().map(|Length { min, max, .. }| {
-            quote!(::larder::Rule::Length { min: #min, max: #max })
-        });
-        let range = attributes.range.as_ref().map(|Range { min, max, .. }| {
-            quote!(::larder::Rule::Range { min: #min, max: #max })
-        });
+        let length = attributes
+            .length
+            .as_ref()
+            .map(|Length { min, max, .. }| quote!(::larder::Rule::Length { min: #min, max: #max }));
+        let range = attributes
+            .range
+            .as_ref()
+            .map(|Range { min, max, .. }| quote!(::larder::Rule::Range { min: #min, max: #max }));
         let url = attributes.url.map(|_| quote!(::larder::Rule::Url));
         let email = attributes.email.map(|_| quote!(::larder::Rule::Email));
         [length, range, url, email].into_iter().flatten().collect()
@@ -220,7 +236,10 @@ fn range(meta: &ParseNestedMeta<'_>) -> Result<Range> {
         return Err(Error::new_spanned(expr, format!("not a range; write `{EXAMPLE}`")));
     };
     if start.is_none() && end.is_none() {
-        return Err(Error::new(span, format!("a range without a bound allows everything; write `{EXAMPLE}`")));
+        return Err(Error::new(
+            span,
+            format!("a range without a bound allows everything; write `{EXAMPLE}`"),
+        ));
     }
     let min = start.map_or_else(|| quote!(i64::MIN), |start| quote!((#start)));
     let max = match (end, limits) {

@@ -135,15 +135,21 @@ fn check_names(model: &Model, errors: &mut Vec<Error>) {
     let uniques = model.uniques.iter().map(|unique| (unique.span, name(&unique.columns, "key")));
     let indexes = model.indexes.iter().map(|index| (index.span, name(&index.columns, "idx")));
     let keys = model.foreign_keys.iter().map(|key| (key.span, name(&key.columns, "fkey")));
-    let checks =
-        model.fields.iter().enumerate().map(|(position, field)| (field.ident.span(), name(&[position], "check")));
+    let checks = model
+        .fields
+        .iter()
+        .enumerate()
+        .map(|(position, field)| (field.ident.span(), name(&[position], "check")));
     let mut seen: Vec<String> = Vec::new();
     for (span, name) in uniques.chain(indexes).chain(keys).chain(checks) {
         if let Some(reason) = names::too_long(&name) {
             errors.push(Error::new(span, reason));
         }
         if seen.contains(&name) {
-            errors.push(Error::new(span, format!("there are two of the name `{name}`: these fields stand together twice")));
+            errors.push(Error::new(
+                span,
+                format!("there are two of the name `{name}`: these fields stand together twice"),
+            ));
         }
         seen.push(name);
     }

@@ -2,7 +2,9 @@
 
 use proc_macro2::Span;
 use quote::format_ident;
-use syn::{Attribute, Data, DeriveInput, Error, Fields, Ident, LitStr, Result, Token, Visibility, spanned::Spanned};
+use syn::{
+    Attribute, Data, DeriveInput, Error, Fields, Ident, LitStr, Result, Token, Visibility, spanned::Spanned,
+};
 use syn::{Expr, meta::ParseNestedMeta, parse::ParseStream};
 
 use super::{
@@ -15,8 +17,7 @@ use crate::{
     names,
 };
 
-const ALLOWED: Allowed =
-    Allowed { place: "an entity", names: &["table = …", "unique(…)", "index(…)"] };
+const ALLOWED: Allowed = Allowed { place: "an entity", names: &["table = …", "unique(…)", "index(…)"] };
 
 /// An entity.
 pub(crate) struct Model {
@@ -174,13 +175,22 @@ pub(crate) fn positions(fields: &[Field], condition: impl Fn(&Field) -> bool) ->
 
 fn fields(input: &DeriveInput) -> Result<Vec<Field>> {
     if !input.generics.params.is_empty() {
-        return Err(Error::new_spanned(&input.generics, "an entity is one table: it cannot have generic parameters"));
+        return Err(Error::new_spanned(
+            &input.generics,
+            "an entity is one table: it cannot have generic parameters",
+        ));
     }
     let Data::Struct(data) = &input.data else {
-        return Err(Error::new(input.ident.span(), "an entity is a struct with named fields (an enum derives `EnumText`)"));
+        return Err(Error::new(
+            input.ident.span(),
+            "an entity is a struct with named fields (an enum derives `EnumText`)",
+        ));
     };
     let Fields::Named(named) = &data.fields else {
-        return Err(Error::new(input.ident.span(), "an entity is a struct with named fields, one for each column"));
+        return Err(Error::new(
+            input.ident.span(),
+            "an entity is a struct with named fields, one for each column",
+        ));
     };
     let (mut fields, mut errors) = (Vec::new(), Vec::new());
     for field in &named.named {

@@ -29,7 +29,10 @@ fn check_key(model: &Model, errors: &mut Vec<Error>) {
     match model.key[..] {
         [] => errors.push(Error::new(
             model.ident.span(),
-            format!("{} has no key: give it a field `id`, or mark its key with `#[entity(key)]`", model.ident),
+            format!(
+                "{} has no key: give it a field `id`, or mark its key with `#[entity(key)]`",
+                model.ident
+            ),
         )),
         [_] | [_, _] => {}
         [_, _, third, ..] => {
@@ -116,7 +119,8 @@ fn check_field(field: &Field, errors: &mut Vec<Error>) {
     let name = field.name();
     let is_filter = attributes.filter.or(attributes.parent);
     if let Some(span) = is_filter.filter(|_| LIST_FIELDS.contains(&name.as_str())) {
-        let reason = format!("a filter cannot be called so: lists have the fields {} already", listed(LIST_FIELDS));
+        let reason =
+            format!("a filter cannot be called so: lists have the fields {} already", listed(LIST_FIELDS));
         errors.push(Error::new(span, reason));
     }
 }

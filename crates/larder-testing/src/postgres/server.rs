@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -42,18 +42,16 @@ impl Server {
         durable: bool,
     ) -> Result<Self, TestingError> {
         let connecting = async move {
-            let pool = PgPoolOptions::new()
-                .max_connections(4)
-                .acquire_timeout(Duration::from_secs(60))
-                .connect_with(admin)
-                .await?;
+            // One connection first: a pool would ask a server that is not there for a minute, and hide why it failed.
+            let mut connection = PgConnection::connect_with(&admin).await?;
             let facts = sqlx::query(
                 "SELECT current_setting('server_version'), current_setting('server_version_num')::int, \
                  current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off'",
             );
-            let row = facts.fetch_one(&pool).await?;
+            let row = facts.fetch_one(&mut connection).await?;
             let facts = (row.try_get::<String, _>(0)?, row.try_get::<i32, _>(1)?, row.try_get::<bool, _>(2)?);
-            Ok::<_, sqlx::Error>((pool, facts))
+            let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(60));
+            Ok::<_, sqlx::Error>((pool.connect_lazy_with(admin), facts))
         };
         let context = format!("cannot connect to PostgreSQL {origin}");
         let connected = runtime.run(connecting).await?;

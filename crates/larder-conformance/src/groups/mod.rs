@@ -1,0 +1,5 @@
+//! The cases, a module for each subject.
+
+groups! {
+    mod errors;
+}

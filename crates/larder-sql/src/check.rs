@@ -1,0 +1,79 @@
+//! What is wrong with a verb before any database is asked.
+
+use larder_core::{Assign, ColumnType, Error, Result, Table, Value, Verb};
+
+/// Checks what a statement could not say, or what one of the databases would not refuse or not by the column's name: that
+/// values are of their columns' types, that text holds no NUL and is one of its enumeration's, that rows are complete, and
+/// that a sum has a key. Lengths, ranges, NULLs and keys are left to the database.
+///
+/// # Errors
+/// - `Invalid` with the column.
+/// - `Unsupported` when an `Update` adds without a key.
+pub fn check(verb: &Verb) -> Result<()> {
+    match verb {
+        Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Delete(_) => Ok(()),
+        Verb::Insert(insert) => insert.rows.iter().try_for_each(|row| check_row(insert.table, row)),
+        Verb::Update(update) => {
+            let adds = update.set.iter().any(|(_, assign)| matches!(assign, Assign::Add(_)));
+            if adds && update.key.is_none() {
+                return Err(Error::unsupported("adding to a column of rows that are not named by a key"));
+            }
+            check_assignments(update.table, &update.set)
+        }
+        Verb::Upsert(upsert) => {
+            check_row(upsert.table, &upsert.row)?;
+            check_assignments(upsert.table, &upsert.set)
+        }
+        Verb::Claim(claim) => check_assignments(claim.table, &claim.set),
+    }
+}
+
+fn check_row(table: &'static Table, row: &[Value]) -> Result<()> {
+    if row.len() != table.columns.len() {
+        let reason = format!("a row of {} columns, not {}", table.columns.len(), row.len());
+        return Err(Error::invalid(table.entity, "row", reason));
+    }
+    row.iter().enumerate().try_for_each(|(column, value)| check_value(table, column, value))
+}
+
+fn check_assignments(table: &'static Table, set: &[(usize, Assign)]) -> Result<()> {
+    set.iter().try_for_each(|(column, assign)| {
+        let kind = table.columns[*column].kind;
+        match assign {
+            Assign::Set(value) => check_value(table, *column, value),
+            Assign::Add(_) if kind == ColumnType::Int => Ok(()),
+            Assign::Advance(_) if kind == ColumnType::Time => Ok(()),
+            Assign::Add(_) => Err(Error::invalid(table.entity, table.columns[*column].name, "is no integer")),
+            Assign::Advance(_) => Err(Error::invalid(table.entity, table.columns[*column].name, "is no time")),
+        }
+    })
+}
+
+fn check_value(table: &'static Table, column: usize, value: &Value) -> Result<()> {
+    let reason = match (table.columns[column].kind, value) {
+        (_, Value::Null) => return Ok(()),
+        (kind, value) if !has_type(kind, value) => "is a value of another type".to_owned(),
+        (ColumnType::Text, Value::Text(text)) if text.contains('\0') => "must not hold the NUL character".to_owned(),
+        (ColumnType::Enum(values), Value::Text(text)) if !values.variants.contains(&text.as_str()) => {
+            format!("must be one of {}", values.variants.join(", "))
+        }
+        (_, Value::Float(float)) if !float.is_finite() => "must be a finite number".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(Error::invalid(table.entity, table.columns[column].name, reason))
+}
+
+/// Is the value, not NULL, of the column's type?
+pub(crate) fn has_type(kind: ColumnType, value: &Value) -> bool {
+    matches!(
+        (kind, value),
+        (ColumnType::Bool, Value::Bool(_))
+            | (ColumnType::Int, Value::Int(_))
+            | (ColumnType::Float, Value::Float(_))
+            | (ColumnType::Text | ColumnType::Enum(_), Value::Text(_))
+            | (ColumnType::Bytes, Value::Bytes(_))
+            | (ColumnType::Json, Value::Json(_))
+            | (ColumnType::Time, Value::Time(_))
+            | (ColumnType::Uuid, Value::Uuid(_))
+    )
+}
