@@ -23,12 +23,9 @@ impl Schema {
     /// Larder's model, and the suite's own [entities](crate::entities).
     pub fn of_the_suite() -> Self {
         let own = [Specimen::TABLE, Note::TABLE, Folder::TABLE];
-        let script = |dialect| create_schema(dialect, &own).join(";\n");
-        let of_own = Migrations::new("conformance").then(
-            "entities",
-            script(Dialect::Postgres),
-            script(Dialect::Sqlite),
-        );
+        let script = |dialect| create_schema(dialect, &own);
+        let scripts = (script(Dialect::Postgres), script(Dialect::Sqlite));
+        let of_own = Migrations::new("conformance").then("entities", scripts.0, scripts.1);
         Self {
             tables: model::TABLES.iter().chain(&own).copied().collect(),
             migrations: vec![model::migrations(), of_own],

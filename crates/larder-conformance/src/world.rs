@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use larder::{
-    Entity, Filter, Ids, Larder, ManualClock, Order, Outcome, RetryPolicy, Row, Select, SequentialIds, SortDirection,
+    Filter, Ids, Larder, ManualClock, Order, Outcome, RetryPolicy, Row, Select, SequentialIds, SortDirection,
     Store, SystemScope, Table, UserScope, Verb, model::NewUser, model::SystemModel,
 };
 

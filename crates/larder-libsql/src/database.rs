@@ -184,21 +184,6 @@ impl Database {
         done.map(|_| ())
     }
 
-    /// Does `work` such that all of it happens or nothing; usable inside a transaction.
-    pub(crate) fn atomically<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.control("SAVEPOINT work").map_err(from_sqlite)?;
-        let result = work();
-        if !self.in_transaction() {
-            // An error that undid the whole transaction, the savepoint included.
-            return result.and_then(|_| Err(lost_transaction()));
-        }
-        if result.is_err() {
-            self.control("ROLLBACK TO work").map_err(from_sqlite)?;
-        }
-        self.control("RELEASE work").map_err(from_sqlite)?;
-        result
-    }
-
     /// Ends the transaction without keeping anything of it, if there is still one.
     pub(crate) fn roll_back(&self) {
         if self.in_transaction()

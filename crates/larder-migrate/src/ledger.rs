@@ -4,13 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use larder_core::{
-    ColumnValue, Entity, Error, ErrorKind, Filter, Insert, Outcome, Result, Select, SortDirection, Sql, Store, Table,
+    ColumnValue, Entity, Error, ErrorKind, Filter, Insert, Migration, Migrations, Outcome, Result, Select, SortDirection, Sql, Store, Table,
     Transaction, Value, Verb, check_value,
 };
 use larder_derive::Entity;
 use larder_sql::{Dialect, create_table};
-
-use crate::{Migration, Migrations};
 
 /// The ledger's table.
 pub const LEDGER: &Table = LedgerEntry::TABLE;

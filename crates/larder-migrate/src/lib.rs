@@ -8,17 +8,15 @@ extern crate larder_core as larder;
 
 mod ledger;
 mod plan;
-mod set;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use larder_core::{Begin, Capability, Clock, Error, ErrorKind, Result, Sql, Store};
+use larder_core::{Begin, Capability, Clock, Error, ErrorKind, Migration, Migrations, Result, Sql, Store};
 
 pub use ledger::{LEDGER, LedgerEntry};
-pub use set::{Migration, Migrations};
 
 /// Where a database stands against the migrations that a program brings.
 #[derive(Debug, Clone, Default, PartialEq)]

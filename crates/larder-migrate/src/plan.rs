@@ -1,8 +1,8 @@
 //! What is to be applied, and what is refused.
 
-use larder_core::{Error, ErrorKind, Result};
+use larder_core::{Error, ErrorKind, Migration, Migrations, Result};
 
-use crate::{LedgerEntry, Migration, Migrations};
+use crate::LedgerEntry;
 
 /// The steps of `set` that the ledger does not have.
 ///

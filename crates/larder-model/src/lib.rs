@@ -12,8 +12,7 @@ mod relations;
 mod scheduler;
 mod user;
 
-use larder_core::{Entity, SystemScope, Table, UserScope};
-use larder_migrate::Migrations;
+use larder_core::{Entity, Migrations, SystemScope, Table, UserScope};
 
 pub use content::{MessageContent, Part};
 pub use job::{Job, JobId, JobPatch, JobSort, JobStatus, Jobs, ListJobs, NewJob, TokenUsage};

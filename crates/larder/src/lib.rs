@@ -30,7 +30,7 @@ mod open;
 
 pub use larder_core::*;
 pub use larder_derive::{Entity, EnumText, migrations};
-pub use larder_migrate::{Applied, Migration, Migrations, Status};
+pub use larder_migrate::{Applied, LedgerEntry, Status};
 pub use larder_model as model;
 pub use larder_sql::{Dialect, create_schema};
 

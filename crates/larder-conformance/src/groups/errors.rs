@@ -1,6 +1,6 @@
 //! Errors: the same kinds, for the same reasons, on every database.
 
-use larder::{Entity, ErrorKind, Id, model::SystemModel};
+use larder::{ErrorKind, Id};
 
 use crate::entities::{Specimen, SpecimenPatch};
 

@@ -34,6 +34,7 @@ impl Part {
             Value::Text(value) => Self::Text(value.clone()),
             Value::Bytes(value) => Self::Bytes(value.clone()),
             Value::Json(value) => {
+                // The order of an object's keys means nothing; serde_json may be built to keep it.
                 let mut value = value.clone();
                 value.sort_all_objects();
                 Self::Json(value.to_string())

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Assign, Claim, Delete, Error, Filter, Insert, Key, Outcome, Result, Select, Step, Table, Update, Upsert,
-    Verb, check_row,
+    Value, Verb, check_row,
 };
 
 /// What the database holds at one moment. A clone is cheap: it shares each table until one of the two changes it.
@@ -199,10 +199,8 @@ impl Work<'_> {
     fn cascade(&mut self, at: usize, rows: &[Arc<Stored>]) {
         let mut doomed: Vec<_> = rows.iter().map(|row| (at, row.clone())).collect();
         while let Some((at, row)) = doomed.pop() {
-            // A row can be reached by more than one way; it goes once.
-            if !self.take(at, &row) {
-                continue;
-            }
+            // A row that is reached in a second way is gone by then, and so is all that referred to it.
+            self.take(at, &row);
             for reference in self.state.schema.references_to(at) {
                 let Some(key) = key_of(&row.values, reference.parent_key) else { continue };
                 let children = self.state.tables[reference.child].referrers(reference.foreign_key, &key);
@@ -255,12 +253,9 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// False when the row is not there.
-    fn take(&mut self, at: usize, row: &Stored) -> bool {
+    fn take(&mut self, at: usize, row: &Stored) {
         let taken = Arc::make_mut(&mut self.state.tables[at]).take(&row.key);
-        let found = taken.is_some();
         self.undo.extend(taken.map(|row| Undo::Put(at, row)));
-        found
     }
 
     /// Undoes everything, the last change first, so that each finds the state that it left.
@@ -275,7 +270,7 @@ impl Work<'_> {
 }
 
 /// A new row that keeps every rule of its columns.
-fn checked(table: &'static Table, values: Vec<crate::Value>) -> Result<Arc<Stored>> {
+fn checked(table: &'static Table, values: Vec<Value>) -> Result<Arc<Stored>> {
     check_row(table, &values)?;
     Stored::new(table, values)
 }

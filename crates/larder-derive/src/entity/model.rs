@@ -80,9 +80,10 @@ impl Model {
             return Err(Error::new(table.1, reason));
         }
         let position = |name: &str| fields.iter().position(|field| field.name() == name);
-        let explicit: Vec<_> = positions(&fields, |field| field.attributes.key.is_some());
-        let has_id = explicit.is_empty();
-        let key = if has_id { position("id").into_iter().collect() } else { explicit };
+        let id = position("id").into_iter().collect();
+        let marked = positions(&fields, |field| field.attributes.key.is_some());
+        let has_id = marked.is_empty() || marked == id;
+        let key = if has_id { id } else { marked };
         let owner = positions(&fields, |field| field.attributes.owner.is_some()).first().copied();
         let (created_at, updated_at) = (position("created_at"), position("updated_at"));
         let mut model = Self {

@@ -1,4 +1,4 @@
-//! A set of migrations: what a program brings.
+//! Migrations as a program brings them: plain data. The crate `larder-migrate` applies them.
 
 use std::borrow::Cow;
 

@@ -1,0 +1,11 @@
+extern crate larder_core as larder;
+
+use larder_derive::Entity;
+
+#[derive(Debug, Clone, PartialEq, Entity)]
+pub struct Job {
+    pub id: JobId,
+    pub duration: std::time::Duration,
+}
+
+fn main() {}

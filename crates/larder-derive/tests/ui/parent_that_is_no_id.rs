@@ -1,0 +1,12 @@
+extern crate larder_core as larder;
+
+use larder_derive::Entity;
+
+#[derive(Debug, Clone, PartialEq, Entity)]
+pub struct Job {
+    pub id: JobId,
+    #[entity(parent)]
+    pub queue: String,
+}
+
+fn main() {}

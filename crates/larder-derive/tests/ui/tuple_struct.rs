@@ -1,0 +1,8 @@
+extern crate larder_core as larder;
+
+use larder_derive::Entity;
+
+#[derive(Debug, Clone, PartialEq, Entity)]
+pub struct Job(String);
+
+fn main() {}

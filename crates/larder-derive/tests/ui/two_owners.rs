@@ -1,0 +1,19 @@
+extern crate larder_core as larder;
+
+use larder_derive::Entity;
+
+#[derive(Debug, Clone, PartialEq, Entity)]
+pub struct User {
+    pub id: UserId,
+}
+
+#[derive(Debug, Clone, PartialEq, Entity)]
+pub struct Job {
+    pub id: JobId,
+    #[entity(owner)]
+    pub user_id: UserId,
+    #[entity(owner)]
+    pub team_id: UserId,
+}
+
+fn main() {}
