@@ -46,7 +46,8 @@ fn the_embedded_demo_runs_twice() {
     assert!(directory.join("larder.db").is_file());
 
     let second = story(&arguments);
-    let after_migration = |story: &str| without_ids(story).split_once("2. Two users").map(|(_, rest)| rest.to_owned());
+    let after_migration =
+        |story: &str| without_ids(story).split_once("2. Two users").map(|(_, rest)| rest.to_owned());
     assert_eq!(after_migration(&first), after_migration(&second));
 }
 

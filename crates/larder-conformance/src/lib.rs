@@ -7,6 +7,9 @@
 //!
 //! The suite is tested too: [`broken`] has stores that break one promise each, and a case must catch each of them.
 
+// Cases fail by panicking: that is what a test is.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[macro_use]
 mod case;
 mod backend;
@@ -17,6 +20,7 @@ mod groups;
 mod memory;
 mod runner;
 mod schema;
+mod together;
 mod world;
 
 pub use backend::{Backend, Database, Limits};
@@ -26,4 +30,5 @@ pub use groups::GROUPS;
 pub use memory::MemoryBackend;
 pub use runner::{Verdict, run_case};
 pub use schema::Schema;
+pub use together::{promptly, together};
 pub use world::{World, beginning};

@@ -1,6 +1,6 @@
 //! What a case works with.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use larder::{
@@ -138,6 +138,13 @@ impl World {
     /// Keeps the database from being dropped.
     pub(crate) fn database(&self) -> Arc<dyn Database> {
         Arc::clone(&self.database)
+    }
+}
+
+/// Names the backend alone: a failing case prints its world.
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").field("backend", &self.backend.name()).finish_non_exhaustive()
     }
 }
 

@@ -88,7 +88,8 @@ impl Walk {
     }
 
     fn seal(&self, position: &[u8]) -> [u8; SEAL] {
-        let digest = Sha256::new().chain_update(&self.identity).chain_update([0]).chain_update(position).finalize();
+        let digest =
+            Sha256::new().chain_update(&self.identity).chain_update([0]).chain_update(position).finalize();
         let mut seal = [0; SEAL];
         seal.copy_from_slice(&digest[..SEAL]);
         seal

@@ -135,7 +135,10 @@ impl Error {
     }
 
     /// [`ErrorKind::MissingParent`].
-    pub fn missing_parent(entity: impl Into<Cow<'static, str>>, parent: impl Into<Cow<'static, str>>) -> Self {
+    pub fn missing_parent(
+        entity: impl Into<Cow<'static, str>>,
+        parent: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self::new(ErrorKind::MissingParent { entity: entity.into(), parent: parent.into() }, "")
     }
 
@@ -190,18 +193,24 @@ impl fmt::Display for ErrorKind {
                 write!(f, "the {parent} that this {entity} belongs to does not exist")
             }
             Self::Invalid { entity, field, reason } => write!(f, "{entity}.{field}: {reason}"),
-            Self::LeaseLost { entity } => write!(f, "the lease on this {entity} was lost; nothing was changed"),
-            Self::Contention => f.write_str("the transaction lost against a concurrent one and may be tried again"),
+            Self::LeaseLost { entity } => {
+                write!(f, "the lease on this {entity} was lost; nothing was changed")
+            }
+            Self::Contention => {
+                f.write_str("the transaction lost against a concurrent one and may be tried again")
+            }
             Self::Busy => f.write_str("the database is busy; the call may be tried again"),
             Self::Timeout => f.write_str("the call did not end by its deadline"),
             Self::Unavailable => f.write_str("the database cannot be reached"),
-            Self::Ambiguous => {
-                f.write_str("the connection was lost after the write was sent: it may or may not have been applied")
-            }
+            Self::Ambiguous => f.write_str(
+                "the connection was lost after the write was sent: it may or may not have been applied",
+            ),
             Self::TransactionAborted => f.write_str("the transaction was aborted by an earlier error"),
             Self::Closed => f.write_str("used after it was closed"),
             Self::Corrupt { entity, field } if field.is_empty() => write!(f, "{entity} is corrupt"),
-            Self::Corrupt { entity, field } => write!(f, "{entity}.{field} holds a value that cannot be read"),
+            Self::Corrupt { entity, field } => {
+                write!(f, "{entity}.{field} holds a value that cannot be read")
+            }
             Self::Unsupported => f.write_str("not supported by this store"),
             Self::Config => f.write_str("wrong configuration"),
             Self::Denied => f.write_str("the database refused user name, password or token"),

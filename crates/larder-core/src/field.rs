@@ -56,9 +56,9 @@ impl<E: Entity, T> Field<E, T> {
 
 impl<E: Entity, T: ColumnValue> Field<E, T> {
     fn value(self, value: T) -> Result<crate::Value> {
-        value.into_value().map_err(|wrong| {
-            Error::invalid(E::TABLE.entity, E::TABLE.columns[self.position].name, wrong.0)
-        })
+        value
+            .into_value()
+            .map_err(|wrong| Error::invalid(E::TABLE.entity, E::TABLE.columns[self.position].name, wrong.0))
     }
 
     fn compare(self, op: Op, value: T) -> Result<Filter> {

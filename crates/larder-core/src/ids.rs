@@ -36,7 +36,8 @@ impl Ids for SequentialIds {
         let (seconds, nanoseconds) = since_epoch(now);
         let mut bytes = [0; 10];
         bytes[2..].copy_from_slice(&count.to_be_bytes());
-        Builder::from_unix_timestamp_millis(seconds * 1000 + u64::from(nanoseconds) / 1_000_000, &bytes).into_uuid()
+        Builder::from_unix_timestamp_millis(seconds * 1000 + u64::from(nanoseconds) / 1_000_000, &bytes)
+            .into_uuid()
     }
 }
 

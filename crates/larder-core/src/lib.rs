@@ -57,8 +57,8 @@ pub use row::Row;
 pub use scope::{SystemScope, UserScope};
 pub use store::{Begin, Capability, Health, Sql, SqlOutcome, Store, Transaction};
 pub use table::{
-    Column, ColumnType, Condition, EnumType, ForeignKey, Index, Literal, MAX_VALUE_BYTES, Rule, Source, Table,
-    Unique,
+    Column, ColumnType, Condition, EnumType, ForeignKey, Index, Literal, MAX_VALUE_BYTES, Rule, Source,
+    Table, Unique,
 };
 pub use unscoped::Unscoped;
 pub use validate::{check_row, check_value};

@@ -62,7 +62,11 @@ pub struct ListRequest {
 
 impl ListRequest {
     /// The verb that reads this page and one row more.
-    pub(crate) fn into_select(self, table: &'static Table, owner: Option<uuid::Uuid>) -> Result<(Select, Walk)> {
+    pub(crate) fn into_select(
+        self,
+        table: &'static Table,
+        owner: Option<uuid::Uuid>,
+    ) -> Result<(Select, Walk)> {
         self.check(table)?;
         let order = self.order(table);
         let filter = self.full_filter(table)?;
@@ -81,7 +85,10 @@ impl ListRequest {
             return invalid("page", "pages are numbered from 1".to_owned());
         }
         if !(1..=MAX_PAGE_SIZE).contains(&self.page_size) {
-            return invalid("page_size", format!("must be from 1 to {MAX_PAGE_SIZE}, not {}", self.page_size));
+            return invalid(
+                "page_size",
+                format!("must be from 1 to {MAX_PAGE_SIZE}, not {}", self.page_size),
+            );
         }
         if self.cursor.is_some() && self.page != 1 {
             return invalid("page", "give a page number or a cursor, not both".to_owned());
@@ -108,10 +115,8 @@ impl ListRequest {
             return Ok(self.filter.clone());
         }
         let text = fold(search);
-        let contains: Vec<_> = table
-            .search_columns()
-            .map(|column| Filter::Contains { column, text: text.clone() })
-            .collect();
+        let contains: Vec<_> =
+            table.search_columns().map(|column| Filter::Contains { column, text: text.clone() }).collect();
         if contains.is_empty() {
             let reason = format!("{} has no field to search in", table.entity);
             return Err(Error::invalid(format!("list of {}", table.name), "search", reason));

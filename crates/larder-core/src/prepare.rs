@@ -43,7 +43,10 @@ pub(crate) fn prepare_row(table: &'static Table, visible: Vec<Value>) -> Result<
 }
 
 /// The assignments of a patch: each value prepared, with its search copies.
-pub(crate) fn prepare_changes(table: &'static Table, changes: Vec<(usize, Value)>) -> Result<Vec<(usize, Assign)>> {
+pub(crate) fn prepare_changes(
+    table: &'static Table,
+    changes: Vec<(usize, Value)>,
+) -> Result<Vec<(usize, Assign)>> {
     let mut set = Vec::with_capacity(changes.len() + 2);
     for (position, value) in changes {
         let value = prepare_value(table, position, value)?;

@@ -5,8 +5,9 @@ use std::marker::PhantomData;
 use uuid::Uuid;
 
 use crate::{
-    Assign, ColumnValue, Context, Count, Delete, Entity, EntityKey, EntityPatch, Error, Field, Filter, Get, Insert, Key,
-    ListQuery, NewEntity, Order, Outcome, Page, Result, Row, Select, Update, Upsert, Value, Verb,
+    Assign, ColumnValue, Context, Count, Delete, Entity, EntityKey, EntityPatch, Error, Field, Filter, Get,
+    Insert, Key, ListQuery, NewEntity, Order, Outcome, Page, Result, Row, Select, Update, Upsert, Value,
+    Verb,
     prepare::{prepare_changes, prepare_row, prepare_value},
 };
 
@@ -77,7 +78,11 @@ impl<E: Entity> Repo<E> {
     pub async fn put(&self, new: E::New, key: &'static [usize]) -> Result<E> {
         let table = E::TABLE;
         if !table.is_key(key) {
-            return Err(Error::unsupported(format!("{} is no unique key of {}", table.names(key), table.name)));
+            return Err(Error::unsupported(format!(
+                "{} is no unique key of {}",
+                table.names(key),
+                table.name
+            )));
         }
         let stamp = self.context.stamp(self.owner);
         let row = prepare_row(table, new.into_values(&stamp)?)?;
@@ -111,13 +116,14 @@ impl<E: Entity> Repo<E> {
     /// `Unsupported` when the field is not unique by itself; `Invalid` when the value breaks the field's rules, so that
     /// there cannot be one.
     pub async fn get_by<T: ColumnValue>(&self, field: Field<E, T>, value: T) -> Result<Option<E>> {
-        let keys = std::iter::once(E::TABLE.primary_key).chain(E::TABLE.uniques.iter().map(|unique| unique.columns));
+        let keys =
+            std::iter::once(E::TABLE.primary_key).chain(E::TABLE.uniques.iter().map(|unique| unique.columns));
         let Some(columns) = keys.into_iter().find(|columns| **columns == [field.position()]) else {
             return Err(Error::unsupported(format!("{field:?} is not unique")));
         };
-        let value = value
-            .into_value()
-            .map_err(|wrong| Error::invalid(E::TABLE.entity, E::TABLE.columns[field.position()].name, wrong.0))?;
+        let value = value.into_value().map_err(|wrong| {
+            Error::invalid(E::TABLE.entity, E::TABLE.columns[field.position()].name, wrong.0)
+        })?;
         let value = prepare_value(E::TABLE, field.position(), value)?;
         self.get_row(Key { columns, values: vec![value] }).await
     }
@@ -199,7 +205,12 @@ impl<E: Entity> Repo<E> {
     ///
     /// # Errors
     /// `Invalid` when an assignment breaks a rule; `Conflict`.
-    pub async fn update_if(&self, key: E::Key, guard: Filter, set: Vec<(usize, Assign)>) -> Result<Option<E>> {
+    pub async fn update_if(
+        &self,
+        key: E::Key,
+        guard: Filter,
+        set: Vec<(usize, Assign)>,
+    ) -> Result<Option<E>> {
         self.change(key, guard, checked_assignments::<E>(set)?).await
     }
 

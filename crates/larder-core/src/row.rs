@@ -42,8 +42,7 @@ impl Row {
                     .with_context("the row has fewer columns than the table"));
             }
         };
-        T::from_value(value).map_err(|wrong| {
-            Error::corrupt(table.entity, table.columns[position].name).with_context(wrong.0)
-        })
+        T::from_value(value)
+            .map_err(|wrong| Error::corrupt(table.entity, table.columns[position].name).with_context(wrong.0))
     }
 }

@@ -39,7 +39,12 @@ impl<E: Entity> Unscoped<E> {
     ///
     /// # Errors
     /// As [`Repo::update_if`](crate::Repo::update_if).
-    pub async fn update_if(&self, key: E::Key, guard: Filter, set: Vec<(usize, Assign)>) -> Result<Option<E>> {
+    pub async fn update_if(
+        &self,
+        key: E::Key,
+        guard: Filter,
+        set: Vec<(usize, Assign)>,
+    ) -> Result<Option<E>> {
         let key = primary_key::<E>(key)?;
         change_row(&self.context, None, key, guard, checked_assignments::<E>(set)?).await
     }

@@ -42,8 +42,9 @@ fn type_broken(kind: ColumnType, value: &Value) -> Option<String> {
             .then(|| format!("must be one of {}", values.variants.join(", "))),
         (ColumnType::Bytes, Value::Bytes(bytes)) => size_broken(bytes.len()),
         (ColumnType::Json, Value::Json(json)) => size_broken(json_size(json)),
-        (ColumnType::Time, Value::Time(time)) => (!(1..=9999).contains(&time.year()))
-            .then(|| "must be a time in the years 1 to 9999".to_owned()),
+        (ColumnType::Time, Value::Time(time)) => {
+            (!(1..=9999).contains(&time.year())).then(|| "must be a time in the years 1 to 9999".to_owned())
+        }
         (ColumnType::Float, Value::Float(float)) => {
             (!float.is_finite()).then(|| "must be a finite number".to_owned())
         }

@@ -1,15 +1,14 @@
 //! Verbs and units, executed on a connection.
 
-use larder_core::{Claim, Error, Insert, Outcome, Result, Row, Table, Unit, Update, Upsert, Value, Verb};
-use larder_sql::{Bind, Dialect, Returns, Statement};
-use rusqlite::CachedStatement;
+use larder_core::{Claim, Error, Outcome, Result, Row, Table, Unit, Update, Upsert, Value, Verb};
+use larder_sql::Dialect;
 
 use crate::{
     call::Work,
     database::Database,
     error::from_sqlite,
-    explain::{explain_insert, explain_update, explain_upsert, explain_write},
-    value::{Param, read},
+    explain::{explain_insert, explain_update, explain_upsert},
+    statement::run,
 };
 
 const SQLITE: Dialect = Dialect::Sqlite;
@@ -31,7 +30,7 @@ impl Work for Unit {
 
     fn run(&self, database: &Database) -> Result<Vec<Outcome>> {
         if !database.in_transaction() {
-            // A reader: its steps are to see one state. The transaction ends with the job.
+            // On a reader: the steps are to see one state. The transaction ends with the job.
             database.control("BEGIN").map_err(from_sqlite)?;
         }
         let mut outcomes = Vec::with_capacity(self.steps.len());
@@ -50,50 +49,75 @@ impl Work for Unit {
 
 fn execute(database: &Database, verb: &Verb) -> Result<Outcome> {
     larder_sql::check(verb)?;
-    let returned = |returning, statement| write(database, verb.table(), returning, statement);
     match verb {
         Verb::Get(get) => {
-            query(database, &larder_sql::get(SQLITE, get)).map(|rows| Outcome::Row(rows.into_iter().next()))
+            let rows = rows(run(database, &larder_sql::get(SQLITE, get))?);
+            Ok(Outcome::Row(rows.into_iter().next()))
         }
-        Verb::Select(select) => query(database, &larder_sql::select(SQLITE, select)).map(Outcome::Rows),
-        Verb::Count(count) => {
-            let rows = query(database, &larder_sql::count(SQLITE, count))?;
-            let number = rows.first().and_then(|row| row.get(0));
-            match number {
-                Some(Value::Int(number)) => Ok(Outcome::Count(number.unsigned_abs())),
-                _ => Err(Error::corrupt(verb.table().entity, "").with_context("count(*) answered no number")),
+        Verb::Select(select) => Ok(run(database, &larder_sql::select(SQLITE, select))?),
+        Verb::Count(count) => number(verb.table(), run(database, &larder_sql::count(SQLITE, count))?),
+        Verb::Insert(insert) => {
+            for statement in &larder_sql::insert(SQLITE, insert) {
+                run(database, statement)
+                    .map_err(|failure| failure.explained(|error| explain_insert(database, insert, error)))?;
             }
+            Ok(Outcome::Count(insert.rows.len() as u64))
         }
-        Verb::Insert(insert) => execute_insert(database, insert),
         Verb::Update(update) => execute_update(database, update),
-        Verb::Delete(delete) => returned(delete.returning, &larder_sql::delete(SQLITE, delete)),
+        Verb::Delete(delete) => Ok(run(database, &larder_sql::delete(SQLITE, delete))?),
         Verb::Upsert(upsert) => execute_upsert(database, upsert),
         Verb::Claim(claim) => execute_claim(database, claim),
     }
 }
 
-fn execute_insert(database: &Database, insert: &Insert) -> Result<Outcome> {
-    for statement in &larder_sql::insert(SQLITE, insert) {
-        change(database, statement).map_err(|error| explain_insert(database, insert, error))?;
+fn rows(outcome: Outcome) -> Vec<Row> {
+    match outcome {
+        Outcome::Rows(rows) => rows,
+        Outcome::Row(_) | Outcome::Count(_) => Vec::new(),
     }
-    Ok(Outcome::Count(insert.rows.len() as u64))
+}
+
+fn number(table: &'static Table, outcome: Outcome) -> Result<Outcome> {
+    match rows(outcome).first().and_then(|row| row.get(0)) {
+        Some(Value::Int(number)) => Ok(Outcome::Count(number.unsigned_abs())),
+        _ => Err(Error::corrupt(table.entity, "").with_context("count(*) answered no number")),
+    }
 }
 
 fn execute_update(database: &Database, update: &Update) -> Result<Outcome> {
-    let statement = larder_sql::update(SQLITE, update);
-    let outcome = if update.returning {
-        rows(database, &statement).map_err(|failed| match failed {
-            Failed::Sqlite(error) => explain_update(database, update, error),
-            Failed::Row(error) => error,
-        })
-        .map(Outcome::Rows)
-    } else {
-        change(database, &statement)
-            .map_err(|error| explain_update(database, update, error))
-            .map(Outcome::Count)
-    }?;
+    let outcome = run(database, &larder_sql::update(SQLITE, update))
+        .map_err(|failure| failure.explained(|error| explain_update(database, update, error)))?;
     if outcome.rows() == 0 {
         refuse_overflow(database, update)?;
     }
     Ok(outcome)
+}
+
+/// After an update that changed nothing: an error when that is because a sum overflows.
+fn refuse_overflow(database: &Database, update: &Update) -> Result<()> {
+    let Some(probe) = larder_sql::add_probe(SQLITE, update) else { return Ok(()) };
+    let found = rows(run(database, &probe)?);
+    let overflow = found.first().and_then(|row| larder_sql::add_overflow(update, row.values()));
+    overflow.map_or(Ok(()), Err)
+}
+
+fn execute_upsert(database: &Database, upsert: &Upsert) -> Result<Outcome> {
+    let outcome = run(database, &larder_sql::upsert(SQLITE, upsert))
+        .map_err(|failure| failure.explained(|error| explain_upsert(database, upsert, error)))?;
+    if let Some(row) = rows(outcome).into_iter().next() {
+        return Ok(Outcome::Row(Some(row)));
+    }
+    refuse_overflow(database, &larder_sql::upsert_as_update(upsert))?;
+    Err(Error::conflict(upsert.table.entity, upsert.table.names(upsert.conflict)))
+}
+
+fn execute_claim(database: &Database, claim: &Claim) -> Result<Outcome> {
+    let keys = rows(run(database, &larder_sql::claim_keys(claim))?);
+    let mut claimed = Vec::with_capacity(keys.len());
+    for key in keys {
+        let update = larder_sql::claim_update(claim, key.into_values());
+        // The writer is alone: each row is as it was when it was chosen.
+        claimed.append(&mut rows(execute_update(database, &update)?));
+    }
+    Ok(Outcome::Rows(claimed))
 }

@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn unknown_parts_are_kept_as_they_are() {
-        let json = json!([{"type": "hologram", "depth": 3, "of": {"a": [1, null]}}, {"type": "text", "text": "hi"}]);
+        let json =
+            json!([{"type": "hologram", "depth": 3, "of": {"a": [1, null]}}, {"type": "text", "text": "hi"}]);
         let content = MessageContent::from_value(Value::Json(json.clone())).unwrap();
         assert_eq!(content.into_value().unwrap(), Value::Json(json));
     }
@@ -99,7 +100,8 @@ mod tests {
 
     #[test]
     fn search_looks_into_the_text_of_all_parts() {
-        let content = json!([{"type": "text", "text": "one"}, {"type": "image"}, {"type": "reasoning", "text": "two"}]);
+        let content =
+            json!([{"type": "text", "text": "one"}, {"type": "image"}, {"type": "reasoning", "text": "two"}]);
         assert_eq!(text_of(&content), "one\ntwo");
     }
 }

@@ -27,7 +27,11 @@ pub enum JobStatus {
 /// claim. See [`Scheduler`](crate::Scheduler).
 #[derive(Debug, Clone, PartialEq, Serialize, Entity)]
 #[entity(table = "jobs")]
-#[entity(unique(user_id, id), index(user_id, created_at, id), index(next_run_at, id, only(status = "ACTIVE")))]
+#[entity(
+    unique(user_id, id),
+    index(user_id, created_at, id),
+    index(next_run_at, id, only(status = "ACTIVE"))
+)]
 pub struct Job {
     /// The id.
     pub id: JobId,

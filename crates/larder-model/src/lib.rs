@@ -17,7 +17,8 @@ use larder_core::{Entity, Migrations, SystemScope, Table, UserScope};
 pub use content::{MessageContent, Part};
 pub use job::{Job, JobId, JobPatch, JobSort, JobStatus, Jobs, ListJobs, NewJob, TokenUsage};
 pub use message::{
-    ListMessages, Message, MessageId, MessagePatch, MessageRole, MessageSort, MessageSource, Messages, NewMessage,
+    ListMessages, Message, MessageId, MessagePatch, MessageRole, MessageSort, MessageSource, Messages,
+    NewMessage,
 };
 pub use relations::{JobRelations, JobWith};
 pub use scheduler::{ClaimDue, ClaimedJob, Completion, Lease, Scheduler};

@@ -50,7 +50,11 @@ pub(crate) async fn of_one(
 }
 
 /// The relations of a page of jobs, in one unit.
-pub(crate) async fn of_page(scope: &UserScope, page: Page<Job>, relations: JobRelations) -> Result<Page<JobWith>> {
+pub(crate) async fn of_page(
+    scope: &UserScope,
+    page: Page<Job>,
+    relations: JobRelations,
+) -> Result<Page<JobWith>> {
     let of_these = Message::JOB_ID.is_in(page.items.iter().map(|job| job.id))?;
     let unit = with_relations(Unit::default(), scope, of_these, relations)?;
     let outcomes = match page.items.is_empty() || unit.steps.is_empty() {

@@ -130,7 +130,12 @@ impl Scheduler {
         self.finish(held, guard, set).await
     }
 
-    async fn finish(&self, held: &Lease, guard: Filter, set: Vec<(usize, larder_core::Assign)>) -> Result<Job> {
+    async fn finish(
+        &self,
+        held: &Lease,
+        guard: Filter,
+        set: Vec<(usize, larder_core::Assign)>,
+    ) -> Result<Job> {
         match self.0.update_if(held.job_id, guard, set).await? {
             Some(job) => Ok(job),
             None => Err(self.0.explain(held.job_id, Error::lease_lost("Job")).await?),

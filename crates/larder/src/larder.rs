@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use larder_core::{
-    Clock, Context, Health, Ids, Migrations, RandomIds, Result, RetryPolicy, Store, SystemClock, SystemScope, UserScope,
+    Clock, Context, Health, Ids, Migrations, RandomIds, Result, RetryPolicy, Store, SystemClock, SystemScope,
+    UserScope,
 };
 use larder_migrate::{Applied, Status};
 use larder_model::UserId;

@@ -80,7 +80,10 @@ pub(crate) async fn show_page(ada: &UserScope) -> Result<Job, Error> {
     for found in &page.items {
         let owner = found.owner.as_ref().and_then(|owner| owner.name.as_deref()).unwrap_or("nobody");
         let messages = found.messages.as_ref().map_or(0, Vec::len);
-        line(format!("  {:<30} {:<7} {messages} messages  owner {owner}", found.job.definition, found.job.status));
+        line(format!(
+            "  {:<30} {:<7} {messages} messages  owner {owner}",
+            found.job.definition, found.job.status
+        ));
     }
     let next = ada.jobs().list(ListJobs { cursor: page.next, ..list }).await?;
     line(format!("and {} more on the page after, which is the last: {}", next.items.len(), !next.has_next));
@@ -93,7 +96,8 @@ pub(crate) async fn intrude(grace: &UserScope, job: &Job) -> Result<(), Error> {
     line(format!("Grace knows the id of Ada's job \"{}\" ({}).", job.definition, job.id));
     let seen = grace.jobs().get(job.id).await?;
     line(format!("  looks it up:        {}", if seen.is_some() { "FOUND" } else { "nothing there" }));
-    let patch = JobPatch { definition: Change::Set("Tell Grace everything".to_owned()), ..JobPatch::default() };
+    let patch =
+        JobPatch { definition: Change::Set("Tell Grace everything".to_owned()), ..JobPatch::default() };
     told("changes it", grace.jobs().update(job.id, patch).await);
     told("deletes it", grace.jobs().delete(job.id).await);
     let message = NewMessage::new(job.id, MessageRole::User, "Hello from Grace");

@@ -30,7 +30,9 @@ pub(crate) async fn run(larder: &Larder, ada: &UserScope, grace: &UserScope) -> 
 
     let taken_over = ada.jobs().get(lost.job.id).await?.or(grace.jobs().get(lost.job.id).await?);
     let token = taken_over.as_ref().map_or(0, |job| job.lock_token);
-    line(format!("The dead worker's job was taken over when its lease had ended, with the fencing number {token}."));
+    line(format!(
+        "The dead worker's job was taken over when its lease had ended, with the fencing number {token}."
+    ));
     match scheduler.complete(&lost.lease, Completion { usage: USAGE, next_run_at: None }).await {
         Ok(_) => line("Worker 0 comes back and completes it: DONE"),
         Err(error) => line(format!("Worker 0 comes back and completes it: {error}")),
@@ -80,7 +82,9 @@ async fn work(larder: &Larder, due: usize) -> Result<Vec<JobId>, Error> {
         }));
     }
     for worker in workers {
-        worker.await.map_err(|error| Error::new(ErrorKind::Application, "a worker panicked").with_source(error))??;
+        worker
+            .await
+            .map_err(|error| Error::new(ErrorKind::Application, "a worker panicked").with_source(error))??;
     }
     progress.finish_and_clear();
     let done = done.lock().await.clone();
@@ -89,7 +93,9 @@ async fn work(larder: &Larder, due: usize) -> Result<Vec<JobId>, Error> {
 
 /// Shown on a terminal only, on standard error.
 fn progress(due: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("   {bar:20} {pos} of {len} jobs, {elapsed}: the last one waits for a lease to end");
+    let style = ProgressStyle::with_template(
+        "   {bar:20} {pos} of {len} jobs, {elapsed}: the last one waits for a lease to end",
+    );
     let progress = ProgressBar::new(due as u64);
     match style {
         Ok(style) => progress.with_style(style),

@@ -148,7 +148,7 @@ fn new_value(model: &Model, position: usize) -> TokenStream {
 pub(crate) fn patch_struct(model: &Model) -> TokenStream {
     let (ident, vis) = (model.patch_ident(), &model.vis);
     let docs = format!(
-        "What a caller gives to change one [`{}`]: a [`Change`](::larder::Change) for each field that may change. In \
+        "What a caller gives to change one [`{}`]: a `Change` for each field that may change. In \
          JSON an absent field is left as it is.",
         model.ident
     );

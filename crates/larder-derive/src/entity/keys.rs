@@ -146,10 +146,7 @@ fn check_names(model: &Model, errors: &mut Vec<Error>) {
             errors.push(Error::new(span, reason));
         }
         if seen.contains(&name) {
-            errors.push(Error::new(
-                span,
-                format!("there are two of the name `{name}`: these fields stand together twice"),
-            ));
+            errors.push(Error::new(span, format!("`{name}` is there already: it is declared twice")));
         }
         seen.push(name);
     }

@@ -1,0 +1,240 @@
+//! Which key, which parent, which column: what SQLite does not say of a broken constraint, or not in larder's order.
+
+use larder_core::{
+    Assign, Count, Error, Filter, ForeignKey, Insert, Key, Op, Outcome, Result, Select, Table, Unique, Update, Upsert,
+    Value,
+};
+use larder_sql::{Dialect, conflict_probe, insert_unless_conflict};
+use rusqlite::ffi;
+
+use crate::{
+    database::Database,
+    error::{extended_code, from_sqlite, message},
+    statement::run,
+};
+
+const SQLITE: Dialect = Dialect::Sqlite;
+
+/// The error of an insert. The statement that failed has been undone; statements of the same insert before it have not.
+pub(crate) fn explain_insert(database: &Database, insert: &Insert, error: rusqlite::Error) -> Error {
+    let table = insert.table;
+    let explained = match broken(&error) {
+        Some(Broken::Key) => taken_key(database, insert),
+        Some(Broken::Parent) => missing_parent(database, table, &insert.rows),
+        _ => Ok(None),
+    };
+    finish(table, error, explained)
+}
+
+/// The error of an update.
+pub(crate) fn explain_update(database: &Database, update: &Update, error: rusqlite::Error) -> Error {
+    let table = update.table;
+    let explained = match broken(&error) {
+        Some(Broken::Key) => taken_key_of_update(database, update),
+        Some(Broken::Parent) => {
+            rows_after(database, update).and_then(|rows| missing_parent(database, table, &rows))
+        }
+        _ => Ok(None),
+    };
+    finish(table, error, explained)
+}
+
+/// The error of an upsert: that of an update when the row is there, else that of an insert.
+pub(crate) fn explain_upsert(database: &Database, upsert: &Upsert, error: rusqlite::Error) -> Error {
+    let update = larder_sql::upsert_as_update(upsert);
+    let is_there = update.key.as_ref().map_or(Ok(false), |key| {
+        let filter = equal(key.columns.iter().copied().zip(key.values.iter().cloned()));
+        exists(database, upsert.table, filter)
+    });
+    match is_there {
+        Ok(true) => explain_update(database, &update, error),
+        Ok(false) => {
+            let insert = Insert { table: upsert.table, rows: vec![upsert.row.clone()] };
+            explain_insert(database, &insert, error)
+        }
+        Err(_) => finish(upsert.table, error, Ok(None)),
+    }
+}
+
+/// What kind of constraint needs a look at the database to be named.
+enum Broken {
+    Key,
+    Parent,
+}
+
+fn broken(error: &rusqlite::Error) -> Option<Broken> {
+    match extended_code(error)? {
+        ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_ROWID => {
+            Some(Broken::Key)
+        }
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Some(Broken::Parent),
+        _ => None,
+    }
+}
+
+/// The error that was found, or the one that SQLite's own words give.
+fn finish(table: &'static Table, error: rusqlite::Error, explained: Result<Option<Error>>) -> Error {
+    match explained {
+        Ok(Some(found)) => found.with_source(error),
+        // A look that failed is worth less than the error that it was to explain.
+        Ok(None) | Err(_) => in_its_own_words(table, error),
+    }
+}
+
+/// The error by SQLite's message.
+fn in_its_own_words(table: &'static Table, error: rusqlite::Error) -> Error {
+    let said = message(&error);
+    let about = said.rsplit_once(": ").map_or("", |(_, about)| about);
+    let found = match extended_code(&error) {
+        Some(
+            ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_ROWID,
+        ) => Error::conflict(table.entity, columns(about)),
+        Some(ffi::SQLITE_CONSTRAINT_NOTNULL) => {
+            Error::invalid(table.entity, columns(about), "must not be null")
+        }
+        Some(ffi::SQLITE_CONSTRAINT_CHECK) => {
+            Error::invalid(table.entity, checked_column(table, about), "breaks a rule of the database")
+        }
+        Some(ffi::SQLITE_CONSTRAINT_DATATYPE) => {
+            let column = said.rsplit_once(' ').map_or("", |(_, column)| column);
+            Error::invalid(table.entity, columns(column), "is a value of another type")
+        }
+        Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => {
+            return from_sqlite(error).with_context("rows of another table still refer to a value that was changed");
+        }
+        _ => return from_sqlite(error),
+    };
+    found.with_source(error)
+}
+
+/// `table.a, table.b` without the table.
+fn columns(named: &str) -> String {
+    let names = named.split(", ").map(|name| name.rsplit_once('.').map_or(name, |(_, column)| column));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// The column of a CHECK constraint that is named as larder names it; else the constraint's name.
+fn checked_column(table: &'static Table, constraint: &str) -> String {
+    let of_column = (0..table.columns.len()).find(|&column| table.check_name(column) == constraint);
+    of_column.map_or(constraint, |column| table.columns[column].name).to_owned()
+}
+
+/// The first taken key of the first row that cannot be inserted. The rows before it are inserted anew, because they may
+/// be what takes it; the caller rolls all of it back.
+fn taken_key(database: &Database, insert: &Insert) -> Result<Option<Error>> {
+    let table = insert.table;
+    for row in &insert.rows {
+        let probe = conflict_probe(SQLITE, table, row);
+        let Outcome::Rows(answer) = run(database, &probe.statement)? else { continue };
+        let taken = answer.first().map_or(&[][..], |row| row.values());
+        let first = probe.keys.iter().zip(taken).find(|(_, taken)| **taken == Value::Bool(true));
+        if let Some((key, _)) = first {
+            return Ok(Some(Error::conflict(table.entity, table.names(key))));
+        }
+        run(database, &insert_unless_conflict(SQLITE, table, row))?;
+    }
+    Ok(None)
+}
+
+/// The first key of the table, among those that the update changes, that another row holds. For an update of one row.
+fn taken_key_of_update(database: &Database, update: &Update) -> Result<Option<Error>> {
+    let table = update.table;
+    let (true, [before], [after]) =
+        (update.key.is_some(), &rows_before(database, update)?[..], &rows_after(database, update)?[..])
+    else {
+        return Ok(None);
+    };
+    let keys = std::iter::once(table.primary_key).chain(table.uniques.iter().map(|Unique { columns }| *columns));
+    for key in keys {
+        let changed = update.set.iter().any(|(column, _)| key.contains(column));
+        if !changed || key.iter().any(|&column| after[column].is_null()) {
+            continue;
+        }
+        let of_another = table.primary_key.iter().map(|&column| compare(column, Op::Ne, before[column].clone()));
+        let holds = equal(key.iter().map(|&column| (column, after[column].clone())));
+        if exists(database, table, holds.and(Filter::Any(of_another.collect())))? {
+            return Ok(Some(Error::conflict(table.entity, table.names(key))));
+        }
+    }
+    Ok(None)
+}
+
+/// The first foreign key of these rows that points nowhere.
+fn missing_parent(database: &Database, table: &'static Table, rows: &[Vec<Value>]) -> Result<Option<Error>> {
+    for row in rows {
+        for key in table.foreign_keys {
+            if points_nowhere(database, table, key, row, rows)? {
+                return Ok(Some(Error::missing_parent(table.entity, (key.parent)().entity)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn points_nowhere(
+    database: &Database,
+    table: &'static Table,
+    key: &ForeignKey,
+    row: &[Value],
+    rows: &[Vec<Value>],
+) -> Result<bool> {
+    let parent = (key.parent)();
+    let parent_columns: Option<Vec<_>> = key.parent_columns.iter().map(|name| parent.position(name)).collect();
+    let Some(parent_columns) = parent_columns else { return Ok(false) };
+    if key.columns.iter().any(|&column| row[column].is_null()) {
+        return Ok(false);
+    }
+    let reference = || parent_columns.iter().copied().zip(key.columns.iter().map(|&column| &row[column]));
+    // A parent may be among the rows themselves, which are not written now.
+    let is_new = parent == table && rows.iter().any(|row| reference().all(|(column, value)| row[column] == *value));
+    if is_new {
+        return Ok(false);
+    }
+    let filter = equal(reference().map(|(column, value)| (column, value.clone())));
+    exists(database, parent, filter).map(|exists| !exists)
+}
+
+/// The rows that an update chooses, as they are: the visible columns.
+fn rows_before(database: &Database, update: &Update) -> Result<Vec<Vec<Value>>> {
+    let key = update.key.iter().flat_map(|Key { columns, values }| columns.iter().copied().zip(values.clone()));
+    let select = Select {
+        table: update.table,
+        owner: update.owner,
+        filter: equal(key).and(update.filter.clone()),
+        order: Vec::new(),
+        after: None,
+        offset: 0,
+        limit: None,
+    };
+    match run(database, &larder_sql::select(SQLITE, &select))? {
+        Outcome::Rows(rows) => Ok(rows.into_iter().map(|row| row.into_values()).collect()),
+        Outcome::Row(_) | Outcome::Count(_) => Ok(Vec::new()),
+    }
+}
+
+/// The rows that an update chooses, as they were to become as far as keys and references go.
+fn rows_after(database: &Database, update: &Update) -> Result<Vec<Vec<Value>>> {
+    let mut rows = rows_before(database, update)?;
+    for row in &mut rows {
+        for (column, assign) in &update.set {
+            if let (Assign::Set(value), Some(held)) = (assign, row.get_mut(*column)) {
+                *held = value.clone();
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn exists(database: &Database, table: &'static Table, filter: Filter) -> Result<bool> {
+    let count = Count { table, owner: None, filter };
+    let Outcome::Rows(rows) = run(database, &larder_sql::count(SQLITE, &count))? else { return Ok(false) };
+    Ok(rows.first().and_then(|row| row.get(0)) != Some(&Value::Int(0)))
+}
+
+fn equal(values: impl IntoIterator<Item = (usize, Value)>) -> Filter {
+    Filter::All(values.into_iter().map(|(column, value)| compare(column, Op::Eq, value)).collect())
+}
+
+fn compare(column: usize, op: Op, value: Value) -> Filter {
+    Filter::Compare { column, op, value }
+}

@@ -1,0 +1,244 @@
+//! What PostgreSQL's errors mean.
+
+use std::{error::Error as StdError, fmt};
+
+use larder_core::{Assign, Error, ErrorKind, Table, Verb};
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+
+/// PostgreSQL cuts longer names off.
+const MAX_NAME_BYTES: usize = 63;
+
+/// Why something on a session failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It was refused; the session is as good as before (in a transaction, it is aborted).
+    Refused(Error),
+    /// The server refused it; the session is as good as before. What it means depends on the verb.
+    Server(Box<ServerError>),
+    /// The connection is gone.
+    Lost(Lost),
+}
+
+/// A lost connection.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    cause: LostCause,
+    /// Is it certain that nothing of what was sent will ever be applied?
+    pub(crate) nothing_applied: bool,
+}
+
+#[derive(Debug)]
+enum LostCause {
+    Server(Box<ServerError>),
+    Connection(sqlx::Error),
+}
+
+impl Lost {
+    /// The error for the caller of a read.
+    pub(crate) fn into_unavailable(self) -> Error {
+        self.into_error(ErrorKind::Unavailable, "the connection to PostgreSQL was lost")
+    }
+
+    /// The error for the caller of a write.
+    pub(crate) fn into_write_error(self) -> Error {
+        if self.nothing_applied {
+            return self.into_unavailable();
+        }
+        self.into_error(ErrorKind::Ambiguous, "")
+    }
+
+    fn into_error(self, kind: ErrorKind, context: &'static str) -> Error {
+        let error = Error::new(kind, context);
+        match self.cause {
+            LostCause::Server(cause) => error.with_source(*cause),
+            LostCause::Connection(cause) => error.with_source(cause),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(error) => match error.try_downcast_ref::<PgDatabaseError>() {
+                Some(error) => ServerError::from(error).into(),
+                None => Self::Refused(Error::new(ErrorKind::Database, error.to_string())),
+            },
+            sqlx::Error::Encode(cause) => {
+                Self::Refused(Error::invalid("Sql", "bind", cause.to_string()))
+            }
+            // Also a breach of the protocol: nobody knows what state the connection is in.
+            cause => Self::Lost(Lost { cause: LostCause::Connection(cause), nothing_applied: false }),
+        }
+    }
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        let error = Box::new(error);
+        if !error.fatal {
+            return Self::Server(error);
+        }
+        // The server ends a session for good (57P01: an administrator's command) only where it can still abort what it was
+        // doing: once a commit is recorded it answers before it listens again.
+        Self::Lost(Lost { cause: LostCause::Server(error), nothing_applied: true })
+    }
+}
+
+impl Failure {
+    /// What the server refused, explained by the verb that it refused.
+    pub(crate) fn explained(self, verb: Option<&Verb>) -> Self {
+        match self {
+            Self::Server(error) => Self::Refused(error.explained(verb)),
+            other => other,
+        }
+    }
+
+    /// A statement of a transaction that was not committed: whatever happened to it, nothing of it is applied.
+    pub(crate) fn before_commit(self) -> Self {
+        match self {
+            Self::Lost(lost) => Self::Lost(Lost { nothing_applied: true, ..lost }),
+            other => other,
+        }
+    }
+}
+
+/// An error that PostgreSQL reported: the source of a larder error. It leaves out the report's detail, which may quote
+/// whole rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerError {
+    /// The SQLSTATE.
+    pub code: String,
+    /// The message.
+    pub message: String,
+    /// The constraint that was violated.
+    pub constraint: Option<String>,
+    /// The table concerned.
+    pub table: Option<String>,
+    /// The column concerned.
+    pub column: Option<String>,
+    /// Did the server end the session with it?
+    pub fatal: bool,
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.message, self.code)
+    }
+}
+
+impl StdError for ServerError {}
+
+impl From<&PgDatabaseError> for ServerError {
+    fn from(error: &PgDatabaseError) -> Self {
+        Self {
+            code: error.code().to_owned(),
+            message: error.message().to_owned(),
+            constraint: error.constraint().map(str::to_owned),
+            table: error.table().map(str::to_owned),
+            column: error.column().map(str::to_owned),
+            fatal: matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic),
+        }
+    }
+}
+
+/// What a SQLSTATE, or a class of them, means where nothing of the verb matters. The first entry that the code begins with
+/// counts.
+const KINDS: &[(&str, ErrorKind, &str)] = &[
+    ("40001", ErrorKind::Contention, ""),
+    ("40P01", ErrorKind::Contention, "deadlock"),
+    ("55P03", ErrorKind::Busy, "a lock was not to be had in time"),
+    ("57014", ErrorKind::Timeout, "the server cancelled the statement"),
+    ("53300", ErrorKind::Busy, "the server has no more connections: lower pool_size, or raise its max_connections"),
+    ("53100", ErrorKind::Full, ""),
+    ("54", ErrorKind::TooLarge, ""),
+    ("42P01", ErrorKind::Schema, "a table is missing: run migrate()"),
+    ("42703", ErrorKind::Schema, "a column is missing: run migrate()"),
+    ("42704", ErrorKind::Schema, "a type is missing: run migrate()"),
+    ("25006", ErrorKind::ReadOnly, ""),
+    ("28", ErrorKind::Denied, ""),
+    ("42501", ErrorKind::Denied, "the user lacks a privilege"),
+    ("57P", ErrorKind::Unavailable, ""),
+    ("08", ErrorKind::Unavailable, ""),
+    ("XX001", ErrorKind::Corrupt { entity: DATABASE, field: NOTHING }, "PostgreSQL reports damaged data"),
+    ("XX002", ErrorKind::Corrupt { entity: DATABASE, field: NOTHING }, "PostgreSQL reports a damaged index"),
+];
+
+const DATABASE: std::borrow::Cow<'static, str> = std::borrow::Cow::Borrowed("database");
+const NOTHING: std::borrow::Cow<'static, str> = std::borrow::Cow::Borrowed("");
+
+impl ServerError {
+    /// The larder error, with this one as its source.
+    pub(crate) fn explained(self, verb: Option<&Verb>) -> Error {
+        let error = match verb {
+            Some(verb) if self.table.as_deref().is_none_or(|table| table == verb.table().name) => {
+                self.of_verb(verb).unwrap_or_else(|| self.of_anything())
+            }
+            _ => self.of_anything(),
+        };
+        error.with_source(self)
+    }
+
+    /// What is told by the verb's table.
+    fn of_verb(&self, verb: &Verb) -> Option<Error> {
+        let table = verb.table();
+        match self.code.as_str() {
+            "23505" => Some(Error::conflict(table.entity, self.key(table)?)),
+            "23503" => Some(Error::missing_parent(table.entity, self.parent(table)?)),
+            "23514" => {
+                let column = (0..table.columns.len()).find(|&column| self.violates(&table.check_name(column)))?;
+                Some(Error::invalid(table.entity, table.columns[column].name, self.message.clone()))
+            }
+            "22003" => Some(Error::invalid(table.entity, sums(verb), "out of the range of a 64-bit integer")),
+            _ => None,
+        }
+    }
+
+    fn of_anything(&self) -> Error {
+        let table = self.table.clone().unwrap_or_else(|| "database".to_owned());
+        let field = self.column.clone().or_else(|| self.constraint.clone()).unwrap_or_default();
+        match self.code.as_str() {
+            "23505" => return Error::conflict(table, field),
+            "23503" => return Error::missing_parent(table, field),
+            "23502" => return Error::invalid(table, field, "must not be null"),
+            code if code.starts_with("23") || code.starts_with("22") => {
+                return Error::invalid(table, field, self.message.clone());
+            }
+            _ => {}
+        }
+        let known = KINDS.iter().find(|(code, ..)| self.code.starts_with(code));
+        match known {
+            Some((_, kind, context)) => Error::new(kind.clone(), *context),
+            None => Error::new(ErrorKind::Database, self.to_string()),
+        }
+    }
+
+    fn key(&self, table: &'static Table) -> Option<String> {
+        if self.violates(&table.primary_key_name()) {
+            return Some(table.names(table.primary_key));
+        }
+        let unique = table.uniques.iter().find(|unique| self.violates(&table.unique_name(unique)))?;
+        Some(table.names(unique.columns))
+    }
+
+    fn parent(&self, table: &'static Table) -> Option<&'static str> {
+        let key = table.foreign_keys.iter().find(|key| self.violates(&table.foreign_key_name(key)))?;
+        Some((key.parent)().entity)
+    }
+
+    fn violates(&self, name: &str) -> bool {
+        let cut = name.floor_char_boundary(MAX_NAME_BYTES);
+        self.constraint.as_deref() == Some(&name[..cut])
+    }
+}
+
+/// The columns that a verb adds to.
+fn sums(verb: &Verb) -> String {
+    let set = match verb {
+        Verb::Update(update) => &update.set,
+        Verb::Upsert(upsert) => &upsert.set,
+        Verb::Claim(claim) => &claim.set,
+        Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Insert(_) | Verb::Delete(_) => return String::new(),
+    };
+    let columns = set.iter().filter(|(_, assign)| matches!(assign, Assign::Add(_))).map(|(column, _)| *column);
+    verb.table().names(&columns.collect::<Vec<_>>())
+}
