@@ -153,3 +153,97 @@ fn text<'a>(path: &'a Path, input: &Input) -> Result<&'a str> {
     path.to_str()
         .ok_or_else(|| Error::new(input.source.span(), format!("the path {} is not UTF-8", path.display())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The two directories `p` and `s` with empty files of these names.
+    fn directories(postgres: &[&str], sqlite: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().expect("a directory");
+        for (directory, files) in [("p", postgres), ("s", sqlite)] {
+            std::fs::create_dir(root.path().join(directory)).expect("a directory");
+            for file in files {
+                std::fs::write(root.path().join(directory).join(file), "").expect("a file");
+            }
+        }
+        root
+    }
+
+    fn expanded(root: &Path) -> Result<String> {
+        let input = syn::parse_str(r#""app", postgres = "p", sqlite = "s""#)?;
+        expand(&input, root).map(|tokens| tokens.to_string())
+    }
+
+    fn refusal(postgres: &[&str], sqlite: &[&str]) -> String {
+        expanded(directories(postgres, sqlite).path()).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn both_files_of_each_number_are_embedded_in_order() {
+        let files = ["0002_add_jobs.sql", "0001_users.sql", ".gitignore"];
+        let root = directories(&files, &files);
+        let path = |file: &str| root.path().join(file).to_str().expect("UTF-8").to_owned();
+        let (p1, s1) = (path("p/0001_users.sql"), path("s/0001_users.sql"));
+        let (p2, s2) = (path("p/0002_add_jobs.sql"), path("s/0002_add_jobs.sql"));
+        let expected = quote!(::larder::Migrations::embedded(
+            "app",
+            &[
+                (1u32, "users", ::core::include_str!(#p1), ::core::include_str!(#s1)),
+                (2u32, "add_jobs", ::core::include_str!(#p2), ::core::include_str!(#s2))
+            ]
+        ));
+        assert_eq!(expanded(root.path()).expect("migrations"), expected.to_string());
+    }
+
+    #[test]
+    fn no_migrations_yet_is_no_error() {
+        assert!(expanded(directories(&[], &[]).path()).is_ok());
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_refused() {
+        let root = tempfile::tempdir().expect("a directory");
+        assert!(expanded(root.path()).expect_err("refused").to_string().starts_with("cannot read "));
+    }
+
+    #[test]
+    fn names_of_another_form_are_refused() {
+        for file in
+            ["001_users.sql", "0001_Users.sql", "0001-users.sql", "0001_users.txt", "0001_.sql", "users.sql"]
+        {
+            let refusal = refusal(&[file], &[file]);
+            assert!(refusal.contains("files are named like `0001_create_users.sql`"), "{file}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn gaps_and_numbers_used_twice_are_refused() {
+        let files = ["0001_users.sql", "0003_jobs.sql"];
+        assert!(refusal(&files, &files).ends_with("number 0002 is missing"));
+        assert!(refusal(&["0000_users.sql"], &[]).ends_with("number 0001 is missing"));
+        let files = ["0001_users.sql", "0001_jobs.sql"];
+        assert!(refusal(&files, &files).ends_with("are number 1"));
+    }
+
+    #[test]
+    fn directories_that_differ_are_refused() {
+        let both = "both have the same migrations";
+        assert_eq!(refusal(&["0001_a.sql"], &[]), format!("s has no 0001_a.sql: {both}"));
+        assert_eq!(
+            refusal(&["0001_a.sql"], &["0001_a.sql", "0002_b.sql"]),
+            format!("p has no 0002_b.sql: {both}")
+        );
+        assert_eq!(refusal(&["0001_a.sql"], &["0001_b.sql"]), format!("s has no 0001_a.sql: {both}"));
+    }
+
+    #[test]
+    fn arguments_are_checked() {
+        for wrong in
+            [r#""app""#, r#""app", postgres = "p""#, r#""app", postgres = "p", postgres = "p", sqlite = "s""#]
+        {
+            let error = syn::parse_str::<Input>(wrong).err().expect("refused").to_string();
+            assert!(error.ends_with(USAGE), "{error}");
+        }
+    }
+}

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use larder::{
-    Change, ColumnType, ColumnValue, Condition, Cursor, Entity, EntityPatch, Error, ErrorKind, Field, Filter, Json,
-    ListQuery, Literal, NewEntity, Op, Owned, Row, Rule, SortDirection, Source, Stamp, Table, Unowned, Value,
+    Change, ColumnType, ColumnValue, Condition, Cursor, Entity, EntityPatch, Error, ErrorKind, Field, Filter,
+    Json, ListQuery, Literal, NewEntity, Op, Owned, Row, Rule, SortDirection, Source, Stamp, Table, Unowned,
+    Value,
 };
 use larder_derive::{Entity, EnumText};
 use uuid::Uuid;
@@ -187,8 +188,16 @@ mod metadata {
         assert_eq!(
             names(table),
             [
-                "id", "user_id", "definition", "status", "next_run_at", "locked_until", "input_tokens", "created_at",
-                "updated_at", "definition_search"
+                "id",
+                "user_id",
+                "definition",
+                "status",
+                "next_run_at",
+                "locked_until",
+                "input_tokens",
+                "created_at",
+                "updated_at",
+                "definition_search"
             ]
         );
         assert_eq!(table.primary_key, [0]);
@@ -214,7 +223,8 @@ mod metadata {
         );
         assert_eq!(Job::TABLE.columns[6].rules, [Rule::Range { min: 0, max: i64::MAX }]);
         assert_eq!(User::TABLE.columns[1].rules, [Rule::Email]);
-        let defaults: Vec<_> = columns.iter().filter_map(|column| Some((column.name, column.default?))).collect();
+        let defaults: Vec<_> =
+            columns.iter().filter_map(|column| Some((column.name, column.default?))).collect();
         assert_eq!(
             defaults,
             [
@@ -228,7 +238,8 @@ mod metadata {
             ]
         );
         assert_eq!(Job::TABLE.columns[3].default, Some(Literal::Text("PAUSED")));
-        let nullable: Vec<_> = columns.iter().filter(|column| column.nullable).map(|column| column.name).collect();
+        let nullable: Vec<_> =
+            columns.iter().filter(|column| column.nullable).map(|column| column.name).collect();
         assert_eq!(nullable, ["retries", "kind"]);
     }
 
@@ -261,7 +272,11 @@ mod metadata {
         assert_eq!(indexes(Job::TABLE), ["user_id, created_at, id", "next_run_at, id"]);
         assert_eq!(indexes(Message::TABLE), ["job_id, created_at, id"]);
         assert_eq!(indexes(Endpoint::TABLE), [""; 0], "the unique key (job_id, name) covers it");
-        assert_eq!(indexes(Folder::TABLE), ["parent_id, id"], "the unique key (user_id, id) covers the owner");
+        assert_eq!(
+            indexes(Folder::TABLE),
+            ["parent_id, id"],
+            "the unique key (user_id, id) covers the owner"
+        );
         assert_eq!(indexes(Authenticator::TABLE), [""; 0], "the primary key covers it");
         assert_eq!(indexes(Session::TABLE), ["user_id"]);
         assert_eq!(
@@ -279,7 +294,10 @@ mod metadata {
         let copy = &Message::TABLE.columns[6];
         assert_eq!((copy.kind, copy.nullable, copy.name), (ColumnType::Text, true, "content_search"));
         let Source::Folded { of, text } = copy.source else { panic!("no copy") };
-        assert_eq!((of, text(&Value::Json("hello".into())), text(&Value::Null)), (3, Some("hello".to_owned()), None));
+        assert_eq!(
+            (of, text(&Value::Json("hello".into())), text(&Value::Null)),
+            (3, Some("hello".to_owned()), None)
+        );
     }
 
     #[test]
@@ -401,7 +419,8 @@ mod new {
     fn json_needs_what_has_no_default_and_nothing_unknown() {
         let new: NewJob = from_json(r#"{"definition": "Water the plants"}"#).expect("a new job");
         assert_eq!(new, NewJob::new("Water the plants"));
-        let new: NewJob = from_json(r#"{"definition": "x", "status": "ON_HOLD", "next_run_at": null}"#).expect("a new job");
+        let new: NewJob =
+            from_json(r#"{"definition": "x", "status": "ON_HOLD", "next_run_at": null}"#).expect("a new job");
         assert_eq!(new.status, JobStatus::OnHold);
         assert!(refusal::<NewJob>("{}").starts_with("missing field `definition`"));
         for field in ["id", "user_id", "created_at", "locked_until", "input_tokens", "other"] {
@@ -433,7 +452,9 @@ mod patch {
 
     #[test]
     fn null_for_what_is_never_null_is_refused() {
-        assert!(refusal::<JobPatch>(r#"{"definition": null}"#).contains("invalid type: null, expected a string"));
+        assert!(
+            refusal::<JobPatch>(r#"{"definition": null}"#).contains("invalid type: null, expected a string")
+        );
     }
 
     #[test]
@@ -479,7 +500,10 @@ mod list {
     #[test]
     fn sorts_are_those_declared() {
         let refusal = refusal::<ListJobs>(r#"{"sort_by": "status"}"#);
-        assert!(refusal.contains("expected one of `definition`, `next_run_at`, `created_at`, `updated_at`"), "{refusal}");
+        assert!(
+            refusal.contains("expected one of `definition`, `next_run_at`, `created_at`, `updated_at`"),
+            "{refusal}"
+        );
         assert_eq!(JobSort::default(), JobSort::CreatedAt);
         assert_eq!(MessageSort::default(), MessageSort::CreatedAt, "without any, the time of creation");
         assert_eq!(FolderSort::default(), FolderSort::Id, "without that, the key");

@@ -5,7 +5,7 @@
 
 extern crate larder_core as larder;
 
-use larder::{ColumnType, ColumnValue, EnumText, ErrorKind, Value, __private::serde_json};
+use larder::{__private::serde_json, ColumnType, ColumnValue, EnumText, ErrorKind, Value};
 use larder_derive::EnumText;
 
 #[derive(Debug, Clone, PartialEq, EnumText)]
@@ -58,7 +58,10 @@ fn json_and_text_are_the_same_texts() {
     assert_eq!(serde_json::to_string(&Role::Assistant).expect("JSON"), r#""AI""#);
     assert_eq!(serde_json::from_str::<Role>(r#""AI""#).expect("a role"), Role::Assistant);
     let refusal = serde_json::from_str::<Role>(r#""robot""#).expect_err("no role").to_string();
-    assert!(refusal.starts_with("unknown variant `robot`, expected one of `system`, `tool_call`, `AI`"), "{refusal}");
+    assert!(
+        refusal.starts_with("unknown variant `robot`, expected one of `system`, `tool_call`, `AI`"),
+        "{refusal}"
+    );
     assert_eq!(format!("[{:>6}]", Role::Assistant), "[    AI]");
     assert_eq!("system".parse::<Role>().expect("a role"), Role::System);
     let error = "robot".parse::<Role>().expect_err("no role");

@@ -128,6 +128,16 @@ impl LibsqlConfig {
     }
 }
 
+impl LibsqlConfig {
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.location, Location::File(_))
+    }
+
+    pub(crate) fn reader_threads(&self) -> usize {
+        if self.is_file() { self.readers } else { 0 }
+    }
+}
+
 impl Location {
     fn parse(place: &str) -> Result<Self> {
         if place == ":memory:" {

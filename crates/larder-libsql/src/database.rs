@@ -50,7 +50,9 @@ impl Watched {
     }
 
     fn must_stop(&self) -> bool {
-        self.lock().as_ref().is_some_and(|(ticket, is_read)| ticket.is_late() || (*is_read && ticket.is_gone()))
+        self.lock()
+            .as_ref()
+            .is_some_and(|(ticket, is_read)| ticket.is_late() || (*is_read && ticket.is_gone()))
     }
 }
 
@@ -128,9 +130,9 @@ impl Database {
     fn use_wal(&self, config: &LibsqlConfig) -> Result<()> {
         let give_up = std::time::Instant::now() + config.busy_timeout;
         loop {
-            let mode = self.connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| {
-                row.get::<_, String>(0)
-            });
+            let mode = self
+                .connection
+                .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
             match mode.map_err(|error| why_not_opened(config, error)) {
                 Ok(mode) if mode.eq_ignore_ascii_case("wal") => return Ok(()),
                 Ok(mode) => {
@@ -178,10 +180,19 @@ impl Database {
 
     /// Executes a statement of larder's own that opens or ends a transaction or savepoint. It is never stopped half-way.
     pub(crate) fn control(&self, sql: &'static str) -> rusqlite::Result<()> {
+        self.as_own(|connection| connection.prepare_cached(sql)?.execute([]).map(|_| ()))
+    }
+
+    /// Moves the write-ahead log into the file, as far as other processes let it.
+    pub(crate) fn checkpoint(&self) -> rusqlite::Result<()> {
+        self.as_own(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+    }
+
+    fn as_own<T>(&self, work: impl FnOnce(&Connection) -> T) -> T {
         self.own.store(true, Ordering::Relaxed);
-        let done = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        let result = work(&self.connection);
         self.own.store(false, Ordering::Relaxed);
-        done.map(|_| ())
+        result
     }
 
     /// Ends the transaction without keeping anything of it, if there is still one.
@@ -249,7 +260,8 @@ fn why_not_opened(config: &LibsqlConfig, error: rusqlite::Error) -> Error {
     let Location::File(path) = &config.location else { return error };
     let place = config.location.to_string();
     if path.is_dir() {
-        return Error::new(ErrorKind::Config, format!("{place} is a directory, not a file")).with_source(error);
+        return Error::new(ErrorKind::Config, format!("{place} is a directory, not a file"))
+            .with_source(error);
     }
     let path = absolute(path);
     let directory = path.parent().unwrap_or(&path);
@@ -259,7 +271,8 @@ fn why_not_opened(config: &LibsqlConfig, error: rusqlite::Error) -> Error {
     }
     match error.kind() {
         ErrorKind::Unavailable if !path.exists() && !config.create => {
-            Error::new(ErrorKind::Unavailable, format!("{place} does not exist, and create=false")).with_source(error)
+            Error::new(ErrorKind::Unavailable, format!("{place} does not exist, and create=false"))
+                .with_source(error)
         }
         ErrorKind::Unavailable if !path.exists() => {
             let context = format!("no file can be created in the directory {}", directory.display());
@@ -267,7 +280,8 @@ fn why_not_opened(config: &LibsqlConfig, error: rusqlite::Error) -> Error {
         }
         ErrorKind::Corrupt { .. } => {
             let kind = error.kind().clone();
-            Error::new(kind, format!("{place} is not a libSQL or SQLite database, or it is damaged")).with_source(error)
+            Error::new(kind, format!("{place} is not a libSQL or SQLite database, or it is damaged"))
+                .with_source(error)
         }
         kind => Error::new(kind.clone(), place).with_source(error),
     }

@@ -39,7 +39,9 @@ fn kind_of(error: &rusqlite::Error) -> (ErrorKind, &'static str) {
         Some(ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED) => {
             (ErrorKind::Busy, "another handle or process holds the lock")
         }
-        Some(ffi::SQLITE_INTERRUPT) => (ErrorKind::Timeout, "the statement was stopped; nothing of it was written"),
+        Some(ffi::SQLITE_INTERRUPT) => {
+            (ErrorKind::Timeout, "the statement was stopped; nothing of it was written")
+        }
         Some(ffi::SQLITE_READONLY) => (ErrorKind::ReadOnly, ""),
         Some(ffi::SQLITE_FULL) => (ErrorKind::Full, ""),
         Some(ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB) => (corrupt(), ""),
@@ -61,5 +63,7 @@ fn kind_of(error: &rusqlite::Error) -> (ErrorKind, &'static str) {
 }
 
 fn is_missing(message: &str) -> bool {
-    message.starts_with("no such table") || message.contains("no such column") || message.contains("has no column named")
+    message.starts_with("no such table")
+        || message.contains("no such column")
+        || message.contains("has no column named")
 }

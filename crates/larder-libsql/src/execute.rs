@@ -1,6 +1,6 @@
 //! Verbs and units, executed on a connection.
 
-use larder_core::{Claim, Error, Outcome, Result, Row, Table, Unit, Update, Upsert, Value, Verb};
+use larder_core::{Claim, Error, Insert, Outcome, Result, Row, Table, Unit, Update, Upsert, Value, Verb};
 use larder_sql::Dialect;
 
 use crate::{
@@ -56,13 +56,7 @@ fn execute(database: &Database, verb: &Verb) -> Result<Outcome> {
         }
         Verb::Select(select) => Ok(run(database, &larder_sql::select(SQLITE, select))?),
         Verb::Count(count) => number(verb.table(), run(database, &larder_sql::count(SQLITE, count))?),
-        Verb::Insert(insert) => {
-            for statement in &larder_sql::insert(SQLITE, insert) {
-                run(database, statement)
-                    .map_err(|failure| failure.explained(|error| explain_insert(database, insert, error)))?;
-            }
-            Ok(Outcome::Count(insert.rows.len() as u64))
-        }
+        Verb::Insert(insert) => execute_insert(database, insert),
         Verb::Update(update) => execute_update(database, update),
         Verb::Delete(delete) => Ok(run(database, &larder_sql::delete(SQLITE, delete))?),
         Verb::Upsert(upsert) => execute_upsert(database, upsert),
@@ -82,6 +76,19 @@ fn number(table: &'static Table, outcome: Outcome) -> Result<Outcome> {
         Some(Value::Int(number)) => Ok(Outcome::Count(number.unsigned_abs())),
         _ => Err(Error::corrupt(table.entity, "").with_context("count(*) answered no number")),
     }
+}
+
+fn execute_insert(database: &Database, insert: &Insert) -> Result<Outcome> {
+    let mut written = 0;
+    for statement in &larder_sql::insert(SQLITE, insert) {
+        let rows = statement.binds.len() / insert.table.columns.len();
+        let rows = &insert.rows[written..written + rows];
+        run(database, statement).map_err(|failure| {
+            failure.explained(|error| explain_insert(database, insert.table, rows, error))
+        })?;
+        written += rows.len();
+    }
+    Ok(Outcome::Count(written as u64))
 }
 
 fn execute_update(database: &Database, update: &Update) -> Result<Outcome> {

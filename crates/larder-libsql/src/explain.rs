@@ -1,8 +1,8 @@
 //! Which key, which parent, which column: what SQLite does not say of a broken constraint, or not in larder's order.
 
 use larder_core::{
-    Assign, Count, Error, Filter, ForeignKey, Insert, Key, Op, Outcome, Result, Select, Table, Unique, Update, Upsert,
-    Value,
+    Assign, Count, Error, Filter, ForeignKey, Key, Op, Outcome, Result, Select, Table, Unique, Update,
+    Upsert, Value,
 };
 use larder_sql::{Dialect, conflict_probe, insert_unless_conflict};
 use rusqlite::ffi;
@@ -15,12 +15,16 @@ use crate::{
 
 const SQLITE: Dialect = Dialect::Sqlite;
 
-/// The error of an insert. The statement that failed has been undone; statements of the same insert before it have not.
-pub(crate) fn explain_insert(database: &Database, insert: &Insert, error: rusqlite::Error) -> Error {
-    let table = insert.table;
+/// The error of the statement that was to insert these rows. It has been undone.
+pub(crate) fn explain_insert(
+    database: &Database,
+    table: &'static Table,
+    rows: &[Vec<Value>],
+    error: rusqlite::Error,
+) -> Error {
     let explained = match broken(&error) {
-        Some(Broken::Key) => taken_key(database, insert),
-        Some(Broken::Parent) => missing_parent(database, table, &insert.rows),
+        Some(Broken::Key) => taken_key(database, table, rows),
+        Some(Broken::Parent) => missing_parent(database, table, rows),
         _ => Ok(None),
     };
     finish(table, error, explained)
@@ -48,10 +52,7 @@ pub(crate) fn explain_upsert(database: &Database, upsert: &Upsert, error: rusqli
     });
     match is_there {
         Ok(true) => explain_update(database, &update, error),
-        Ok(false) => {
-            let insert = Insert { table: upsert.table, rows: vec![upsert.row.clone()] };
-            explain_insert(database, &insert, error)
-        }
+        Ok(false) => explain_insert(database, upsert.table, std::slice::from_ref(&upsert.row), error),
         Err(_) => finish(upsert.table, error, Ok(None)),
     }
 }
@@ -100,7 +101,8 @@ fn in_its_own_words(table: &'static Table, error: rusqlite::Error) -> Error {
             Error::invalid(table.entity, columns(column), "is a value of another type")
         }
         Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => {
-            return from_sqlite(error).with_context("rows of another table still refer to a value that was changed");
+            return from_sqlite(error)
+                .with_context("rows of another table still refer to a value that was changed");
         }
         _ => return from_sqlite(error),
     };
@@ -121,9 +123,8 @@ fn checked_column(table: &'static Table, constraint: &str) -> String {
 
 /// The first taken key of the first row that cannot be inserted. The rows before it are inserted anew, because they may
 /// be what takes it; the caller rolls all of it back.
-fn taken_key(database: &Database, insert: &Insert) -> Result<Option<Error>> {
-    let table = insert.table;
-    for row in &insert.rows {
+fn taken_key(database: &Database, table: &'static Table, rows: &[Vec<Value>]) -> Result<Option<Error>> {
+    for row in rows {
         let probe = conflict_probe(SQLITE, table, row);
         let Outcome::Rows(answer) = run(database, &probe.statement)? else { continue };
         let taken = answer.first().map_or(&[][..], |row| row.values());
@@ -144,13 +145,15 @@ fn taken_key_of_update(database: &Database, update: &Update) -> Result<Option<Er
     else {
         return Ok(None);
     };
-    let keys = std::iter::once(table.primary_key).chain(table.uniques.iter().map(|Unique { columns }| *columns));
+    let keys =
+        std::iter::once(table.primary_key).chain(table.uniques.iter().map(|Unique { columns }| *columns));
     for key in keys {
         let changed = update.set.iter().any(|(column, _)| key.contains(column));
-        if !changed || key.iter().any(|&column| after[column].is_null()) {
+        if !changed || key.iter().any(|&column| after.get(column).is_none_or(Value::is_null)) {
             continue;
         }
-        let of_another = table.primary_key.iter().map(|&column| compare(column, Op::Ne, before[column].clone()));
+        let of_another =
+            table.primary_key.iter().map(|&column| compare(column, Op::Ne, before[column].clone()));
         let holds = equal(key.iter().map(|&column| (column, after[column].clone())));
         if exists(database, table, holds.and(Filter::Any(of_another.collect())))? {
             return Ok(Some(Error::conflict(table.entity, table.names(key))));
@@ -179,14 +182,16 @@ fn points_nowhere(
     rows: &[Vec<Value>],
 ) -> Result<bool> {
     let parent = (key.parent)();
-    let parent_columns: Option<Vec<_>> = key.parent_columns.iter().map(|name| parent.position(name)).collect();
+    let parent_columns: Option<Vec<_>> =
+        key.parent_columns.iter().map(|name| parent.position(name)).collect();
     let Some(parent_columns) = parent_columns else { return Ok(false) };
-    if key.columns.iter().any(|&column| row[column].is_null()) {
+    if key.columns.iter().any(|&column| row.get(column).is_none_or(Value::is_null)) {
         return Ok(false);
     }
     let reference = || parent_columns.iter().copied().zip(key.columns.iter().map(|&column| &row[column]));
     // A parent may be among the rows themselves, which are not written now.
-    let is_new = parent == table && rows.iter().any(|row| reference().all(|(column, value)| row[column] == *value));
+    let is_new =
+        parent == table && rows.iter().any(|row| reference().all(|(column, value)| row[column] == *value));
     if is_new {
         return Ok(false);
     }
@@ -196,7 +201,8 @@ fn points_nowhere(
 
 /// The rows that an update chooses, as they are: the visible columns.
 fn rows_before(database: &Database, update: &Update) -> Result<Vec<Vec<Value>>> {
-    let key = update.key.iter().flat_map(|Key { columns, values }| columns.iter().copied().zip(values.clone()));
+    let key =
+        update.key.iter().flat_map(|Key { columns, values }| columns.iter().copied().zip(values.clone()));
     let select = Select {
         table: update.table,
         owner: update.owner,

@@ -1,1 +1,35 @@
-//! x
+//! larder's [`Store`](larder_core::Store) on libSQL: a local file, or memory.
+//!
+//! ```no_run
+//! # async fn open() -> larder_core::Result<()> {
+//! use larder_libsql::{LibsqlConfig, LibsqlStore};
+//!
+//! let config = LibsqlConfig::parse("file:app.db?readers=2&timeout=10s")?;
+//! let store = LibsqlStore::open(config).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! How it works, from the ground up: a `Database` is one connection with its guards; `Verb`s, units and SQL are `Work` that
+//! runs on it; work with its caller's ticket is a `Job`, which travels through a `Queue` to the reader threads or to the
+//! writer thread; the writer makes one transaction of whatever is queued.
+
+mod call;
+mod config;
+mod database;
+mod error;
+mod execute;
+mod explain;
+mod options;
+mod queue;
+mod reader;
+mod shared;
+mod sql;
+mod statement;
+mod store;
+mod transaction;
+mod value;
+mod writer;
+
+pub use config::{LibsqlConfig, Location, Synchronous};
+pub use store::LibsqlStore;

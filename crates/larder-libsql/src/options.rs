@@ -45,7 +45,7 @@ impl Options {
 /// A whole number from `min` to `max`.
 pub(crate) fn whole_number<T>(text: &str, min: T, max: T) -> Result<T, String>
 where
-    T: FromStr + PartialOrd + std::fmt::Display,
+    T: FromStr + PartialOrd + Copy + std::fmt::Display,
 {
     let refusal = || format!("must be a whole number from {min} to {max}");
     let number = text.parse().map_err(|_| refusal())?;

@@ -90,7 +90,8 @@ pub(crate) fn fetch(
     let mut fetched = Vec::new();
     let mut rows = prepared.raw_query();
     while let Some(row) = rows.next()? {
-        let values = (0..columns).map(|position| read(position, row.get_ref(position)?).map_err(Failure::Row));
+        let values =
+            (0..columns).map(|position| read(position, row.get_ref(position)?).map_err(Failure::Row));
         fetched.push(Row::new(values.collect::<Result<_, Failure>>()?));
     }
     Ok(fetched)

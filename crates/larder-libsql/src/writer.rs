@@ -38,11 +38,7 @@ pub(crate) enum Step {
     /// To be executed inside.
     Job(Box<dyn Job>),
     /// To be ended.
-    End {
-        ticket: Arc<Ticket>,
-        commit: bool,
-        reply: oneshot::Sender<Result<()>>,
-    },
+    End { ticket: Arc<Ticket>, commit: bool, reply: oneshot::Sender<Result<()>> },
 }
 
 impl Message {
@@ -89,7 +85,7 @@ impl Writer {
             }
         }
         if self.shared.config.is_file()
-            && let Err(error) = self.database.control("PRAGMA wal_checkpoint(TRUNCATE)")
+            && let Err(error) = self.database.checkpoint()
         {
             tracing::warn!(%error, "the write-ahead log stays beside the file");
         }
@@ -147,7 +143,7 @@ impl Writer {
 
     fn end_group(&self, group: Vec<Box<dyn Job>>) {
         match self.end(true) {
-            Ok(()) => group.into_iter().for_each(Job::answer),
+            Ok(()) => group.into_iter().for_each(<dyn Job>::answer),
             // A group may be too large for what is left of the disk when each of it is not.
             Err(error) if *error.kind() == ErrorKind::Full && group.len() > 1 => self.one_by_one(group),
             Err(error) => group.into_iter().for_each(|job| job.fail(error.clone())),

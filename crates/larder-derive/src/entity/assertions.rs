@@ -8,7 +8,7 @@ use syn::{Type, spanned::Spanned};
 use super::{
     default::{Constant, LiteralKind},
     field::Field,
-    keys::ForeignKey,
+    keys::{ForeignKey, table_of},
     model::{Model, Writer},
 };
 
@@ -39,6 +39,7 @@ pub(crate) fn assertions(model: &Model) -> TokenStream {
 }
 
 fn assertion(span: Span, condition: &TokenStream, message: &str) -> TokenStream {
+    let span = span.resolved_at(Span::call_site());
     quote_spanned!(span=> const _: () = ::core::assert!(#condition, #message);)
 }
 
@@ -122,8 +123,8 @@ fn condition_fits(ty: &Type, constant: &Constant) -> TokenStream {
 
 /// A parent has the key that its children refer to, and belongs to a user when they do, and only then.
 fn reference(model: &Model, key: &ForeignKey) -> TokenStream {
-    let ForeignKey { parent, parent_columns, span, .. } = key;
-    let table = quote!(table_of(::core::marker::PhantomData::<#parent>));
+    let ForeignKey { parent_columns, span, .. } = key;
+    let table = key.parent_table();
     let has_key = quote!(has_key(#table, &[#(#parent_columns),*]));
     let columns = parent_columns.join(", ");
     if !key.is_parent {
@@ -156,8 +157,8 @@ fn reference(model: &Model, key: &ForeignKey) -> TokenStream {
 /// The owner of an entity with a parent has no foreign key that would check its type.
 fn owner(model: &Model) -> Option<TokenStream> {
     let field = &model.fields[model.owner?];
-    let ty = &field.ty;
-    let condition = quote!(table_of(::core::marker::PhantomData::<#ty>).owner.is_none());
+    let table = table_of(&field.ty);
+    let condition = quote!(#table.owner.is_none());
     Some(assertion(field.ident.span(), &condition, "the owner is a user, who belongs to nobody"))
 }
 

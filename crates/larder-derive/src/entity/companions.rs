@@ -138,9 +138,9 @@ fn new_value(model: &Model, position: usize) -> TokenStream {
         Writer::Clock => quote!(::larder::Value::Time(stamp.now)),
         Writer::Managed => {
             let value = field.default_value();
-            quote!(::larder::__private::value_of::<#ty>(&TABLE, #position, #value)?)
+            field.value_of(position, ty, &quote!(#value))
         }
-        Writer::Caller => quote!(::larder::__private::value_of(&TABLE, #position, self.#name)?),
+        Writer::Caller => field.value_of(position, ty, &quote!(self.#name)),
     }
 }
 
@@ -173,9 +173,10 @@ pub(crate) fn patch_impl(model: &Model) -> TokenStream {
     let (ident, entity) = (model.patch_ident(), &model.ident);
     let changes = model.changeable().map(|(position, field)| {
         let name = &field.ident;
+        let value = field.value_of(position, &field.ty, &quote!(value));
         quote! {
             if let ::larder::Change::Set(value) = self.#name {
-                changes.push((#position, ::larder::__private::value_of(&TABLE, #position, value)?));
+                changes.push((#position, #value));
             }
         }
     });

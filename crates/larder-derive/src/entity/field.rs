@@ -1,7 +1,7 @@
 //! A field of an entity, with its attributes.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
     Attribute, Error, Expr, ExprRange, GenericArgument, Ident, LitInt, LitStr, Path, PathArguments,
     RangeLimits, Result, Token, Type, Visibility, ext::IdentExt, meta::ParseNestedMeta, parse::ParseStream,
@@ -129,6 +129,16 @@ impl Field {
         }
         let docs = &self.docs;
         quote!(#(#docs)*)
+    }
+
+    /// Where messages about its type point; names are those of the code that is written.
+    pub(crate) fn type_span(&self) -> Span {
+        self.ty.span().resolved_at(Span::call_site())
+    }
+
+    /// The field's `Value`, of a value of the type `ty`.
+    pub(crate) fn value_of(&self, position: usize, ty: &Type, value: &TokenStream) -> TokenStream {
+        quote_spanned!(self.type_span()=> ::larder::__private::value_of::<#ty>(&TABLE, #position, #value)?)
     }
 
     /// Its rules, as `::larder::Rule`s.

@@ -1,7 +1,8 @@
 //! Unique keys, foreign keys and indexes: those that are declared, and those that follow.
 
-use proc_macro2::Span;
-use syn::{Error, Ident, Result, Type};
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
+use syn::{Error, Ident, Result, Type, spanned::Spanned};
 
 use super::{
     default::Constant,
@@ -34,6 +35,19 @@ pub(crate) struct ForeignKey {
     pub(crate) parent_columns: Vec<String>,
     /// The field is a `parent`, not the `owner`.
     pub(crate) is_parent: bool,
+}
+
+impl ForeignKey {
+    /// The parent's table; the compiler finds it by the type.
+    pub(crate) fn parent_table(&self) -> TokenStream {
+        table_of(&self.parent)
+    }
+}
+
+/// The table of the entity that `ty`, an `Id<…>`, is for.
+pub(crate) fn table_of(ty: &Type) -> TokenStream {
+    let span = ty.span().resolved_at(Span::call_site());
+    quote_spanned!(span=> table_of(::core::marker::PhantomData::<#ty>))
 }
 
 /// Fills in the model's keys and indexes.

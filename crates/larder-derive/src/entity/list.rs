@@ -128,12 +128,13 @@ pub(crate) fn list_impl(model: &Model) -> TokenStream {
         .filters()
         .map(|(position, field)| {
             let name = &field.ident;
+            let value = field.value_of(position, field.value_type(), &quote!(value));
             quote! {
                 if let ::core::option::Option::Some(value) = self.#name {
                     conditions.push(::larder::Filter::Compare {
                         column: #position,
                         op: ::larder::Op::Eq,
-                        value: ::larder::__private::value_of(&TABLE, #position, value)?,
+                        value: #value,
                     });
                 }
             }

@@ -11,7 +11,7 @@ mod rules;
 mod table;
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{DeriveInput, Result};
 
 use crate::names;
@@ -99,8 +99,9 @@ fn entity_impl(model: &Model) -> TokenStream {
     };
     let ownership = if model.owner.is_some() { quote!(::larder::Owned) } else { quote!(::larder::Unowned) };
     let fields = model.fields.iter().enumerate().map(|(position, field)| {
-        let name = &field.ident;
-        quote!(#name: row.take(&TABLE, #position)?)
+        let (name, ty) = (&field.ident, &field.ty);
+        let value = quote_spanned!(field.type_span()=> row.take::<#ty>(&TABLE, #position)?);
+        quote!(#name: #value)
     });
     quote! {
         #[automatically_derived]

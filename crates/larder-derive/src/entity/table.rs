@@ -82,13 +82,13 @@ fn search_copy(of: usize, field: &Field) -> TokenStream {
 
 /// The parent's table is behind a function, so that tables can refer to each other and to themselves.
 fn foreign_key(key: &ForeignKey) -> TokenStream {
-    let ForeignKey { columns, parent, parent_columns, .. } = key;
+    let (columns, parent_columns, table) = (&key.columns, &key.parent_columns, key.parent_table());
     quote! {
         ::larder::ForeignKey {
             columns: &[#(#columns),*],
             parent: {
                 fn parent() -> &'static ::larder::Table {
-                    table_of(::core::marker::PhantomData::<#parent>)
+                    #table
                 }
                 parent
             },

@@ -1,0 +1,131 @@
+//! Every method of every repository, as a table: for the promises that hold for all of them.
+
+use std::{future::Future, pin::Pin};
+
+use chrono::TimeDelta;
+use larder::{
+    Context, Filter, Key, Larder, Outcome, Result, SortDirection, Unit, UserScope, Verb,
+    model::{
+        ClaimDue, ClaimedJob, Completion, Job, JobId, JobPatch, JobRelations, JobStatus, ListJobs, ListMessages, Message,
+        MessageId, MessagePatch, MessageRole, NewJob, NewMessage, SystemModel, User, UserModel, UserPatch,
+    },
+};
+
+use crate::entities::{NewNote, Note, NoteId, NotePatch};
+
+/// A method of the interface, called in one typical way.
+#[derive(Debug)]
+pub struct Method {
+    /// `Type::method`, as in the source.
+    pub name: &'static str,
+    /// Calls it; answers the debug form of what it answered.
+    pub(crate) call: fn(Caller) -> Answer,
+}
+
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<String>> + Send>>;
+
+/// Who calls, and on what.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) larder: Larder,
+    pub(crate) mine: UserScope,
+    pub(crate) target: Target,
+}
+
+/// Rows that methods are called on.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) job: JobId,
+    pub(crate) message: MessageId,
+    pub(crate) note: NoteId,
+    /// The note's.
+    pub(crate) title: String,
+}
+
+impl Target {
+    /// Makes a target that belongs to this user; the job is due.
+    pub(crate) async fn of(mine: &UserScope, title: &str) -> Result<Self> {
+        let new = NewJob {
+            status: JobStatus::Active,
+            next_run_at: Some(mine.context().now()),
+            ..NewJob::new(format!("the job of {title}"))
+        };
+        let job = mine.jobs().create(new).await?.id;
+        let message = mine.messages().append(NewMessage::new(job, MessageRole::User, "hello")).await?.id;
+        let note = mine.repo::<Note>().create(NewNote::new(title)).await?.id;
+        Ok(Self { job, message, note, title: title.to_owned() })
+    }
+
+    /// A target that does not exist; `number` tells it from others.
+    pub(crate) fn absent(title: &str, number: u128) -> Self {
+        let id = |kind: u128| uuid::Uuid::from_u128(kind << 64 | number);
+        Self { job: id(1).into(), message: id(2).into(), note: id(3).into(), title: title.to_owned() }
+    }
+}
+
+impl Caller {
+    fn message(&self) -> NewMessage {
+        NewMessage::new(self.target.job, MessageRole::Assistant, "more")
+    }
+
+    /// Claims the due jobs and picks the target's.
+    async fn claimed(&self) -> Result<ClaimedJob> {
+        let claim = ClaimDue { limit: 100, lease: TimeDelta::minutes(1), worker: "worker".into() };
+        let claimed = self.larder.system().jobs().claim_due(claim).await?;
+        let of_target = claimed.into_iter().find(|claimed| claimed.job.id == self.target.job);
+        of_target.ok_or_else(|| larder::Error::not_found("Job"))
+    }
+}
+
+async fn run(context: &Context, verb: Verb) -> Result<Vec<Outcome>> {
+    context.run(Unit::default().then(verb)).await
+}
+
+const NOTE_TITLE: &[usize] = Note::TITLE_KEY;
+
+macro_rules! methods {
+    ($($name:literal: |$caller:ident| $call:expr;)+) => {
+        &[$(Method {
+            name: $name,
+            call: |$caller| Box::pin(async move { Ok(format!("{:?}", $call.await?)) }),
+        }),+]
+    };
+}
+
+/// The methods that a user reaches: everything public in `Repo`, `Jobs`, `Messages` and `Account` that asks the database.
+pub const SCOPED: &[Method] = methods! {
+    "Repo::create": |by| by.mine.repo::<Message>().create(by.message());
+    "Repo::create_many": |by| by.mine.repo::<Message>().create_many([by.message(), by.message()]);
+    "Repo::creation": |by| run(by.mine.context(), by.mine.repo::<Message>().creation(by.message())?.1);
+    "Repo::put": |by| by.mine.repo::<Note>().put(NewNote::new(by.target.title.as_str()), NOTE_TITLE);
+    "Repo::get": |by| by.mine.repo::<Note>().get(by.target.note);
+    "Repo::get_by": |by| by.mine.repo::<Message>().get_by(Message::ID, by.target.message);
+    "Repo::list": |by| by.mine.jobs().list(ListJobs::default());
+    "Repo::select": |by| {
+        let order = vec![Note::ID.order(SortDirection::Asc)];
+        by.mine.repo::<Note>().select(Note::ID.eq(by.target.note)?, order, None)
+    };
+    "Repo::selection": |by| run(by.mine.context(), by.mine.repo::<Note>().selection(Filter::always(), Vec::new(), None));
+    "Repo::look_up": |by| run(by.mine.context(), by.mine.repo::<Note>().look_up(by.target.note)?);
+    "Repo::count": |by| by.mine.repo::<Note>().count(Note::TITLE.eq(by.target.title.clone())?);
+    "Repo::update": |by| {
+        let patch = NotePatch { views: 5.into(), ..NotePatch::default() };
+        by.mine.repo::<Note>().update(by.target.note, patch)
+    };
+    "Repo::update_if": |by| by.mine.repo::<Note>().update_if(by.target.note, Filter::always(), vec![Note::VIEWS.add(1)]);
+    "Repo::delete": |by| by.mine.repo::<Note>().delete(by.target.note);
+    "Jobs::activate": |by| by.mine.jobs().activate(by.target.job);
+    "Jobs::pause": |by| by.mine.jobs().pause(by.target.job);
+    "Jobs::archive": |by| by.mine.jobs().archive(by.target.job);
+    "Jobs::schedule": |by| by.mine.jobs().schedule(by.target.job, None);
+    "Jobs::get_with": |by| by.mine.jobs().get_with(by.target.job, JobRelations::ALL);
+    "Jobs::list_with": |by| by.mine.jobs().list_with(ListJobs::default(), JobRelations::ALL);
+    "Messages::append": |by| by.mine.messages().append(by.message());
+    "Messages::append_many": |by| by.mine.messages().append_many([by.message(), by.message()]);
+    "Messages::of_job": |by| by.mine.messages().of_job(by.target.job);
+    "Account::get": |by| by.mine.account().get();
+    "Account::update": |by| {
+        by.mine.account().update(UserPatch { name: Some("another name".to_owned()).into(), ..UserPatch::default() })
+    };
+    "Account::delete": |by| by.mine.account().delete();
+};

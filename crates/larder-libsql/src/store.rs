@@ -1,0 +1,168 @@
+//! The handle.
+
+use std::{ffi::CStr, fmt, sync::Arc, time::Instant};
+
+use async_trait::async_trait;
+use larder_core::{
+    Begin, Capability, Error, ErrorKind, Health, Outcome, Result, Sql, SqlOutcome, Store, Transaction, Unit,
+    Verb,
+};
+use rusqlite::ffi;
+use tokio::{sync::oneshot, time::timeout};
+
+use crate::{
+    call::{Caller, Work, closed, job},
+    config::LibsqlConfig,
+    database::Database,
+    error::from_sqlite,
+    shared::Shared,
+    sql::{MaybeRead, is_script},
+    transaction::LibsqlTransaction,
+    writer,
+};
+
+/// [`Store`] on libSQL: a local file, or memory.
+///
+/// # Behaviour
+/// - SQLite runs on threads of the store's own: one that writes, and for a file some that read. Callers only pass messages;
+///   no call blocks the thread that it is polled on.
+/// - Writes that arrive while another is being committed are committed together, each under a savepoint of its own: one that
+///   fails fails alone, and nobody is answered before the commit.
+/// - A transaction ([`Store::begin`]) has the writer to itself. Other writes wait for its end, and answer `Busy` when their
+///   time is over; reads of a file go on and see the state before it, those of a database in memory wait too.
+/// - Other processes may use the file. When one holds the write lock, calls wait for it up to `busy_timeout`.
+/// - SQL ([`Store::sql`]) runs in a transaction of its own. It cannot begin or end transactions, attach databases or change
+///   the connection's settings: that is `Unsupported`.
+/// - Dropping the handle ends the threads, when they have finished what they are at; [`Store::close`] also waits for that.
+pub struct LibsqlStore {
+    shared: Arc<Shared>,
+}
+
+impl LibsqlStore {
+    /// Opens the database, and creates the file when there is none and the configuration says so. It does not migrate.
+    ///
+    /// # Errors
+    /// - `Config` when the directory does not exist, or the path is a directory.
+    /// - `Unavailable` when the file does not exist and must not be created, or cannot be opened.
+    /// - `ReadOnly` when file or directory cannot be written to.
+    /// - `Corrupt` when the file is no database.
+    /// - `Busy` when another process holds it for longer than `busy_timeout`.
+    pub async fn open(config: LibsqlConfig) -> Result<Self> {
+        // From here on, dropping this future drops the handle and so ends the threads.
+        let store = Self { shared: Arc::new(Shared::new(config)) };
+        let opened = store.shared.start()?;
+        opened.await.unwrap_or_else(|_| Err(closed()))?;
+        Ok(store)
+    }
+
+    /// The configuration that it was opened with.
+    pub fn config(&self) -> &LibsqlConfig {
+        &self.shared.config
+    }
+
+    async fn read<W: Work>(&self, work: W) -> Result<W::Answer> {
+        if !self.shared.config.is_file() {
+            return self.write(work).await;
+        }
+        let caller = Caller::new(self.shared.config.timeout);
+        let (job, answer) = job(&caller, work);
+        caller.send(&self.shared.reads, job).await?;
+        caller.answer(answer, || "all readers were busy").await
+    }
+
+    async fn write<W: Work>(&self, work: W) -> Result<W::Answer> {
+        let caller = Caller::new(self.shared.config.timeout);
+        let (job, answer) = job(&caller, work);
+        caller.send(&self.shared.writes, writer::Message::Job(job)).await?;
+        caller.answer(answer, || self.shared.why_writes_wait()).await
+    }
+}
+
+impl Drop for LibsqlStore {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl fmt::Debug for LibsqlStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LibsqlStore").field("config", &self.shared.config).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for LibsqlStore {
+    fn supports(&self, capability: Capability) -> bool {
+        match capability {
+            Capability::Sql => true,
+            Capability::Durable | Capability::ReadsDuringTransaction => self.shared.config.is_file(),
+            // There is one writer; and what this store does not know it does not claim.
+            _ => false,
+        }
+    }
+
+    async fn execute(&self, verb: Verb) -> Result<Outcome> {
+        if verb.is_read() { self.read(verb).await } else { self.write(verb).await }
+    }
+
+    async fn run(&self, unit: Unit) -> Result<Vec<Outcome>> {
+        if unit.is_read() { self.read(unit).await } else { self.write(unit).await }
+    }
+
+    async fn begin(&self, _begin: Begin) -> Result<Box<dyn Transaction>> {
+        // Every write transaction is the only one on the database, which is what `Begin::Schema` asks for.
+        let timeout = self.shared.config.timeout;
+        let caller = Caller::new(timeout);
+        let (reply, answer) = oneshot::channel();
+        let begin = writer::Begin { ticket: caller.ticket(), reply };
+        caller.send(&self.shared.writes, writer::Message::Begin(begin)).await?;
+        let steps = caller.answer(answer, || self.shared.why_writes_wait()).await?;
+        Ok(Box::new(LibsqlTransaction::new(steps, timeout)))
+    }
+
+    async fn sql(&self, sql: Sql) -> Result<SqlOutcome> {
+        if self.shared.config.is_file() && !is_script(&sql) {
+            // Whether it only reads is known when it has been prepared.
+            if let Some(outcome) = self.read(MaybeRead(sql.clone())).await? {
+                return Ok(outcome);
+            }
+        }
+        self.write(sql).await
+    }
+
+    async fn health(&self) -> Result<Health> {
+        let begun = Instant::now();
+        let version = self.read(Version).await?;
+        Ok(Health::new(version, begun.elapsed()))
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.shared.close();
+        timeout(self.shared.config.timeout, self.shared.ended()).await.map_err(|_| {
+            let context = "what was accepted is not finished; the connections close when it is";
+            Error::new(ErrorKind::Timeout, context)
+        })
+    }
+}
+
+/// Asks the library and the database.
+struct Version;
+
+impl Work for Version {
+    type Answer = String;
+
+    fn run(&self, database: &Database) -> Result<String> {
+        let sqlite: String = database
+            .connection()
+            .query_row("SELECT sqlite_version() FROM (SELECT count(*) FROM sqlite_schema)", [], |row| {
+                row.get(0)
+            })
+            .map_err(from_sqlite)?;
+        let libsql = CStr::from_bytes_with_nul(ffi::LIBSQL_VERSION).unwrap_or_default().to_string_lossy();
+        Ok(format!("libSQL {libsql} (SQLite {sqlite})"))
+    }
+
+    fn is_read(&self) -> bool {
+        true
+    }
+}
