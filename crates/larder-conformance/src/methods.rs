@@ -4,10 +4,10 @@ use std::{future::Future, pin::Pin};
 
 use chrono::TimeDelta;
 use larder::{
-    Context, Filter, Key, Larder, Outcome, Result, SortDirection, Unit, UserScope, Verb,
+    Context, Filter, Larder, Outcome, Result, SortDirection, Unit, UserScope, Verb,
     model::{
-        ClaimDue, ClaimedJob, Completion, Job, JobId, JobPatch, JobRelations, JobStatus, ListJobs, ListMessages, Message,
-        MessageId, MessagePatch, MessageRole, NewJob, NewMessage, SystemModel, User, UserModel, UserPatch,
+        ClaimDue, ClaimedJob, Completion, Job, JobId, JobRelations, JobStatus, ListJobs, Message, MessageId,
+        MessageRole, NewJob, NewMessage, NewUser, SystemModel, UserModel, UserPatch,
     },
 };
 
@@ -81,51 +81,113 @@ async fn run(context: &Context, verb: Verb) -> Result<Vec<Outcome>> {
     context.run(Unit::default().then(verb)).await
 }
 
-const NOTE_TITLE: &[usize] = Note::TITLE_KEY;
+/// The unique key of a note.
+const NOTE_TITLE: &[usize] = &[Note::USER_ID.position(), Note::TITLE.position()];
 
 macro_rules! methods {
-    ($($name:literal: |$caller:ident| $call:expr;)+) => {
+    ($($name:literal: |$caller:ident| $answer:expr;)+) => {
         &[$(Method {
             name: $name,
-            call: |$caller| Box::pin(async move { Ok(format!("{:?}", $call.await?)) }),
+            call: |$caller| Box::pin(async move { Ok(format!("{:?}", $answer)) }),
         }),+]
     };
 }
 
 /// The methods that a user reaches: everything public in `Repo`, `Jobs`, `Messages` and `Account` that asks the database.
 pub const SCOPED: &[Method] = methods! {
-    "Repo::create": |by| by.mine.repo::<Message>().create(by.message());
-    "Repo::create_many": |by| by.mine.repo::<Message>().create_many([by.message(), by.message()]);
-    "Repo::creation": |by| run(by.mine.context(), by.mine.repo::<Message>().creation(by.message())?.1);
-    "Repo::put": |by| by.mine.repo::<Note>().put(NewNote::new(by.target.title.as_str()), NOTE_TITLE);
-    "Repo::get": |by| by.mine.repo::<Note>().get(by.target.note);
-    "Repo::get_by": |by| by.mine.repo::<Message>().get_by(Message::ID, by.target.message);
-    "Repo::list": |by| by.mine.jobs().list(ListJobs::default());
+    "Repo::create": |by| by.mine.repo::<Message>().create(by.message()).await?;
+    "Repo::create_many": |by| by.mine.repo::<Message>().create_many([by.message(), by.message()]).await?;
+    "Repo::creation": |by| run(by.mine.context(), by.mine.repo::<Message>().creation(by.message())?.1).await?;
+    "Repo::put": |by| by.mine.repo::<Note>().put(NewNote::new(by.target.title.as_str()), NOTE_TITLE).await?;
+    "Repo::get": |by| by.mine.repo::<Note>().get(by.target.note).await?;
+    "Repo::get_by": |by| by.mine.repo::<Message>().get_by(Message::ID, by.target.message).await?;
+    "Repo::list": |by| by.mine.jobs().list(ListJobs::default()).await?;
     "Repo::select": |by| {
         let order = vec![Note::ID.order(SortDirection::Asc)];
-        by.mine.repo::<Note>().select(Note::ID.eq(by.target.note)?, order, None)
+        by.mine.repo::<Note>().select(Note::ID.eq(by.target.note)?, order, None).await?
     };
-    "Repo::selection": |by| run(by.mine.context(), by.mine.repo::<Note>().selection(Filter::always(), Vec::new(), None));
-    "Repo::look_up": |by| run(by.mine.context(), by.mine.repo::<Note>().look_up(by.target.note)?);
-    "Repo::count": |by| by.mine.repo::<Note>().count(Note::TITLE.eq(by.target.title.clone())?);
+    "Repo::selection": |by| {
+        let everything = by.mine.repo::<Note>().selection(Filter::always(), Vec::new(), None);
+        run(by.mine.context(), everything).await?
+    };
+    "Repo::look_up": |by| run(by.mine.context(), by.mine.repo::<Note>().look_up(by.target.note)?).await?;
+    "Repo::count": |by| by.mine.repo::<Note>().count(Note::ID.eq(by.target.note)?).await?;
     "Repo::update": |by| {
         let patch = NotePatch { views: 5.into(), ..NotePatch::default() };
-        by.mine.repo::<Note>().update(by.target.note, patch)
+        by.mine.repo::<Note>().update(by.target.note, patch).await?
     };
-    "Repo::update_if": |by| by.mine.repo::<Note>().update_if(by.target.note, Filter::always(), vec![Note::VIEWS.add(1)]);
-    "Repo::delete": |by| by.mine.repo::<Note>().delete(by.target.note);
-    "Jobs::activate": |by| by.mine.jobs().activate(by.target.job);
-    "Jobs::pause": |by| by.mine.jobs().pause(by.target.job);
-    "Jobs::archive": |by| by.mine.jobs().archive(by.target.job);
-    "Jobs::schedule": |by| by.mine.jobs().schedule(by.target.job, None);
-    "Jobs::get_with": |by| by.mine.jobs().get_with(by.target.job, JobRelations::ALL);
-    "Jobs::list_with": |by| by.mine.jobs().list_with(ListJobs::default(), JobRelations::ALL);
-    "Messages::append": |by| by.mine.messages().append(by.message());
-    "Messages::append_many": |by| by.mine.messages().append_many([by.message(), by.message()]);
-    "Messages::of_job": |by| by.mine.messages().of_job(by.target.job);
-    "Account::get": |by| by.mine.account().get();
+    "Repo::update_if": |by| {
+        let set = vec![Note::VIEWS.add(1)];
+        by.mine.repo::<Note>().update_if(by.target.note, Filter::always(), set).await?
+    };
+    "Repo::delete": |by| by.mine.repo::<Note>().delete(by.target.note).await?;
+    "Jobs::activate": |by| by.mine.jobs().activate(by.target.job).await?;
+    "Jobs::pause": |by| by.mine.jobs().pause(by.target.job).await?;
+    "Jobs::archive": |by| by.mine.jobs().archive(by.target.job).await?;
+    "Jobs::schedule": |by| by.mine.jobs().schedule(by.target.job, None).await?;
+    "Jobs::get_with": |by| by.mine.jobs().get_with(by.target.job, JobRelations::ALL).await?;
+    "Jobs::list_with": |by| by.mine.jobs().list_with(ListJobs::default(), JobRelations::ALL).await?;
+    "Messages::append": |by| by.mine.messages().append(by.message()).await?;
+    "Messages::append_many": |by| by.mine.messages().append_many([by.message(), by.message()]).await?;
+    "Messages::of_job": |by| by.mine.messages().of_job(by.target.job).await?;
+    "Account::get": |by| by.mine.account().get().await?;
     "Account::update": |by| {
-        by.mine.account().update(UserPatch { name: Some("another name".to_owned()).into(), ..UserPatch::default() })
+        let name = Some("another name".to_owned());
+        by.mine.account().update(UserPatch { name: name.into(), ..UserPatch::default() }).await?
     };
-    "Account::delete": |by| by.mine.account().delete();
+    "Account::delete": |by| by.mine.account().delete().await?;
+};
+
+/// The methods that are the system's: everything public in `Users`, `Scheduler` and `Unscoped` that asks the database, and
+/// transactions.
+pub const OF_THE_SYSTEM: &[Method] = methods! {
+    "Users::find_by_email": |by| by.larder.system().users().find_by_email("ada@example.org").await?;
+    "Scheduler::claim_due": |by| by.claimed().await?;
+    "Scheduler::extend": |by| {
+        let lease = by.claimed().await?.lease;
+        by.larder.system().jobs().extend(&lease, TimeDelta::minutes(2)).await?
+    };
+    "Scheduler::complete": |by| {
+        let lease = by.claimed().await?.lease;
+        by.larder.system().jobs().complete(&lease, Completion::default()).await?
+    };
+    "Scheduler::fail": |by| {
+        let lease = by.claimed().await?.lease;
+        by.larder.system().jobs().fail(&lease, None).await?
+    };
+    "Unscoped::get": |by| by.larder.system().all_users::<Job>().get(by.target.job).await?;
+    "Unscoped::update_if": |by| {
+        let set = vec![Job::NEXT_RUN_AT.set(None)?];
+        by.larder.system().all_users::<Job>().update_if(by.target.job, Filter::always(), set).await?
+    };
+    "Unscoped::claim": |by| {
+        let set = vec![Job::NEXT_RUN_AT.set(None)?];
+        let due = Job::NEXT_RUN_AT.is_not_null();
+        by.larder.system().all_users::<Job>().claim(due, Vec::new(), Some(Job::USER_ID), 1, set).await?
+    };
+    "Unscoped::count": |by| by.larder.system().all_users::<Job>().count(Filter::always()).await?;
+    "Unscoped::explain": |by| {
+        let error = larder::Error::lease_lost("Job");
+        by.larder.system().all_users::<Job>().explain(by.target.job, error).await?
+    };
+    "UserScope::transaction": |by| {
+        let target = by.target.clone();
+        by.mine.transaction(|tx| {
+            let target = target.clone();
+            async move {
+                tx.repo::<Note>().delete(target.note).await?;
+                tx.messages().append(NewMessage::new(target.job, MessageRole::User, "in it")).await?;
+                tx.jobs().pause(target.job).await
+            }
+        })
+        .await?
+    };
+    "SystemScope::transaction": |by| {
+        let name = Some(by.target.title.clone());
+        by.larder.system().transaction(|tx| {
+            let new = NewUser { name: name.clone(), ..NewUser::default() };
+            async move { tx.users().create(new).await }
+        })
+        .await?
+    };
 };

@@ -25,11 +25,17 @@ impl SharedTransaction {
     }
 
     pub(crate) async fn execute(&self, verb: Verb) -> Result<Outcome> {
-        self.with(async |transaction| transaction.execute(verb).await).await
+        let mut state = self.0.lock().await;
+        let mut transaction = state.take()?;
+        let result = transaction.execute(verb).await;
+        state.put_back(transaction, result).await
     }
 
     pub(crate) async fn sql(&self, sql: Sql) -> Result<SqlOutcome> {
-        self.with(async |transaction| transaction.sql(sql).await).await
+        let mut state = self.0.lock().await;
+        let mut transaction = state.take()?;
+        let result = transaction.sql(sql).await;
+        state.put_back(transaction, result).await
     }
 
     /// The steps of a unit, one after the other. What an unmet requirement leaves half done must not be committed, so it
@@ -52,41 +58,12 @@ impl SharedTransaction {
         Ok(outcomes)
     }
 
-    async fn with<T>(&self, call: impl AsyncFnOnce(&mut dyn Transaction) -> Result<T>) -> Result<T> {
-        let mut state = self.0.lock().await;
-        // Taken out for the time of the call: if the call's future is dropped, so is the transaction.
-        let mut transaction = match std::mem::replace(&mut *state, State::Aborted(None)) {
-            State::Open(transaction) => transaction,
-            State::Aborted(cause) => {
-                let error = aborted(cause.as_ref());
-                *state = State::Aborted(cause);
-                return Err(error);
-            }
-            State::Ended => {
-                *state = State::Ended;
-                return Err(Error::new(ErrorKind::Closed, "the transaction has ended"));
-            }
-        };
-        let result = call(&mut *transaction).await;
-        match &result {
-            Err(error) if !matches!(error.kind(), ErrorKind::Conflict { .. }) => {
-                *state = State::Aborted(Some(error.clone()));
-                drop(state);
-                // The first error is the one to report.
-                let _ = transaction.rollback().await;
-            }
-            _ => *state = State::Open(transaction),
-        }
-        result
-    }
-
     async fn abort(&self, error: Error) {
-        let state = std::mem::replace(&mut *self.0.lock().await, State::Aborted(Some(error)));
-        match state {
-            State::Open(transaction) => {
-                let _ = transaction.rollback().await;
-            }
-            ended_before => *self.0.lock().await = ended_before,
+        let mut state = self.0.lock().await;
+        if let Ok(transaction) = state.take() {
+            // The error that is the cause is the one to report.
+            let _ = transaction.rollback().await;
+            *state = State::Aborted(Some(error));
         }
     }
 
@@ -113,6 +90,37 @@ impl SharedTransaction {
             State::Aborted(cause) => cause,
             State::Ended => None,
         }
+    }
+}
+
+impl State {
+    /// Takes the transaction out for the time of a call: if the call's future is dropped, so is the transaction.
+    fn take(&mut self) -> Result<Box<dyn Transaction>> {
+        match std::mem::replace(self, Self::Aborted(None)) {
+            Self::Open(transaction) => Ok(transaction),
+            Self::Aborted(cause) => {
+                let error = aborted(cause.as_ref());
+                *self = Self::Aborted(cause);
+                Err(error)
+            }
+            Self::Ended => {
+                *self = Self::Ended;
+                Err(Error::new(ErrorKind::Closed, "the transaction has ended"))
+            }
+        }
+    }
+
+    /// Puts the transaction back after a call, unless the call's error aborted it.
+    async fn put_back<T>(&mut self, transaction: Box<dyn Transaction>, result: Result<T>) -> Result<T> {
+        match &result {
+            Err(error) if !matches!(error.kind(), ErrorKind::Conflict { .. }) => {
+                *self = Self::Aborted(Some(error.clone()));
+                // The call's error is the one to report.
+                let _ = transaction.rollback().await;
+            }
+            _ => *self = Self::Open(transaction),
+        }
+        result
     }
 }
 

@@ -103,6 +103,8 @@ use syn::{DeriveInput, Error, parse_macro_input};
 /// | `index(user_id, created_at)` | an index |
 /// | `index(due_at, only(status = InvoiceStatus::Sent))` | an index of the rows in which a field equals a constant |
 ///
+/// Clippy's `duplicated_attributes` takes two indexes that share a field for a mistake; allow it on such a struct.
+///
 /// # On a field
 ///
 /// | attribute | meaning |

@@ -2,6 +2,8 @@
 
 // The fields of these entities explain themselves.
 #![allow(missing_docs)]
+// Clippy takes functions beside the tests for production code.
+#![allow(clippy::expect_used, clippy::panic)]
 
 extern crate larder_core as larder;
 
@@ -37,6 +39,7 @@ pub enum JobStatus {
 #[entity(unique(user_id, id))]
 #[entity(index(user_id, created_at, id))]
 #[entity(index(next_run_at, id, only(status = "ACTIVE")))]
+#[allow(clippy::duplicated_attributes)] // both indexes end with `id`
 pub struct Job {
     pub id: JobId,
     #[entity(owner)]
@@ -113,6 +116,7 @@ pub struct Endpoint {
 #[derive(Debug, Clone, PartialEq, Entity)]
 #[entity(unique(user_id, id))]
 pub struct Folder {
+    #[entity(key)]
     pub id: FolderId,
     #[entity(owner)]
     pub user_id: UserId,

@@ -58,16 +58,20 @@ impl Lost {
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
+        if let Some(error) = ServerError::of(&error) {
+            return error.into();
+        }
         match error {
-            sqlx::Error::Database(error) => match error.try_downcast_ref::<PgDatabaseError>() {
-                Some(error) => ServerError::from(error).into(),
-                None => Self::Refused(Error::new(ErrorKind::Database, error.to_string())),
-            },
             sqlx::Error::Encode(cause) => {
                 Self::Refused(Error::invalid("Sql", "bind", cause.to_string()))
             }
             // Also a breach of the protocol: nobody knows what state the connection is in.
-            cause => Self::Lost(Lost { cause: LostCause::Connection(cause), nothing_applied: false }),
+            cause => {
+                // Only sending fails like this: the server never got the end of what was sent.
+                let nothing_applied =
+                    matches!(&cause, sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe);
+                Self::Lost(Lost { cause: LostCause::Connection(cause), nothing_applied })
+            }
         }
     }
 }
@@ -90,6 +94,15 @@ impl Failure {
         match self {
             Self::Server(error) => Self::Refused(error.explained(verb)),
             other => other,
+        }
+    }
+
+    /// The error for a caller, where what was lost was not yet to last.
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            Self::Refused(error) => error,
+            Self::Server(error) => error.explained(None),
+            Self::Lost(lost) => lost.into_unavailable(),
         }
     }
 
@@ -167,6 +180,11 @@ const DATABASE: std::borrow::Cow<'static, str> = std::borrow::Cow::Borrowed("dat
 const NOTHING: std::borrow::Cow<'static, str> = std::borrow::Cow::Borrowed("");
 
 impl ServerError {
+    /// What the server reported, if that is what the error is.
+    pub(crate) fn of(error: &sqlx::Error) -> Option<Self> {
+        error.as_database_error()?.try_downcast_ref::<PgDatabaseError>().map(Self::from)
+    }
+
     /// The larder error, with this one as its source.
     pub(crate) fn explained(self, verb: Option<&Verb>) -> Error {
         let error = match verb {

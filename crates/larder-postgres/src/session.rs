@@ -2,7 +2,7 @@
 
 use larder_core::{Error, Row, SqlOutcome, Table};
 use larder_sql::{Returns, Statement};
-use sqlx::{AssertSqlSafe, Connection, Either, PgConnection, postgres::PgRow};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgRow};
 use tokio::time::Instant;
 
 use crate::{error::Failure, value};
@@ -63,23 +63,34 @@ impl Session {
 
     /// Executes a statement of a caller's.
     pub(crate) async fn sql(&mut self, statement: Statement) -> Result<SqlOutcome, Failure> {
-        use futures::TryStreamExt;
+        if statement.returns == Returns::Affected {
+            let affected = self.affected(statement).await?;
+            return Ok(SqlOutcome { rows: Vec::new(), affected });
+        }
+        // What returns rows and changes any, returns those that it changes.
+        let changes = changes_rows(&statement.text);
+        let rows = self.rows(statement).await?;
+        let affected = if changes { rows.len() as u64 } else { 0 };
+        Ok(SqlOutcome { rows, affected })
+    }
 
-        let Statement { text, binds, returns } = statement;
-        let arguments = value::arguments(binds).map_err(sqlx::Error::Encode)?;
-        let (mut rows, mut affected) = (Vec::new(), 0);
-        {
-            let query = sqlx::query_with(AssertSqlSafe(text), arguments);
-            let mut answers = query.fetch_many(&mut self.connection);
-            while let Some(answer) = answers.try_next().await? {
-                match answer {
-                    Either::Left(done) => affected += done.rows_affected(),
-                    Either::Right(row) => rows.push(row),
-                }
+    /// Opens a transaction with these commands.
+    pub(crate) async fn begin(&mut self, commands: &'static str) -> Result<(), Failure> {
+        // Nothing has been asked for yet, so nothing can have been applied.
+        self.script(commands).await.map_err(Failure::before_commit)
+    }
+
+    /// Ends a transaction: commits what went well, else rolls back.
+    pub(crate) async fn end<T>(&mut self, result: Result<T, Failure>) -> Result<T, Failure> {
+        match result {
+            Ok(value) => self.script("COMMIT").await.map(|()| value),
+            Err(Failure::Lost(lost)) => Err(Failure::Lost(lost).before_commit()),
+            Err(failure) => {
+                // The first failure is the one to report; the session is of no use when it cannot be rolled back.
+                self.spoilt |= self.script("ROLLBACK").await.is_err();
+                Err(failure)
             }
         }
-        let rows = decode(&rows, &returns).map_err(Failure::Refused)?;
-        Ok(SqlOutcome { rows, affected })
     }
 
     /// Executes a command without values, or a script of several, unprepared.
@@ -87,6 +98,11 @@ impl Session {
         sqlx::raw_sql(AssertSqlSafe(text.into())).execute(&mut self.connection).await?;
         Ok(())
     }
+}
+
+fn changes_rows(text: &str) -> bool {
+    let verb = text.split_ascii_whitespace().next().unwrap_or_default();
+    ["INSERT", "UPDATE", "DELETE", "MERGE"].iter().any(|change| verb.eq_ignore_ascii_case(change))
 }
 
 fn decode(rows: &[PgRow], returns: &Returns) -> Result<Vec<Row>, Error> {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use larder::prelude::*;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumText)]
-pub enum InvoiceStatus {
+pub(crate) enum InvoiceStatus {
     Draft,
     Sent,
     Paid,
@@ -13,7 +13,7 @@ pub enum InvoiceStatus {
 #[derive(Debug, Clone, PartialEq, Entity)]
 #[entity(unique(user_id, id))]
 #[entity(unique(user_id, number))]
-pub struct Invoice {
+pub(crate) struct Invoice {
     pub id: InvoiceId,
     #[entity(owner)]
     pub user_id: UserId,
@@ -29,7 +29,7 @@ pub struct Invoice {
 }
 
 #[derive(Debug, Clone, PartialEq, Entity)]
-pub struct InvoiceLine {
+pub(crate) struct InvoiceLine {
     pub id: InvoiceLineId,
     #[entity(owner)]
     pub user_id: UserId,

@@ -2,4 +2,6 @@
 
 groups! {
     mod errors;
+    mod owners;
+    mod transactions;
 }

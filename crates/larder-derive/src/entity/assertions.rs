@@ -39,7 +39,6 @@ pub(crate) fn assertions(model: &Model) -> TokenStream {
 }
 
 fn assertion(span: Span, condition: &TokenStream, message: &str) -> TokenStream {
-    let span = span.resolved_at(Span::call_site());
     quote_spanned!(span=> const _: () = ::core::assert!(#condition, #message);)
 }
 
@@ -59,13 +58,13 @@ fn rules(field: &Field) -> TokenStream {
     let range = attributes.range.as_ref().map(|range| {
         let (min, max) = (&range.min, &range.max);
         let integer = kind(range.span, field, &quote!(Int), "`range` is for integer fields");
-        let order = assertion(range.span, &quote!(#min <= #max), "the range is empty");
+        let order = assertion(range.span, &quote!(__larder::at_most(#min, #max)), "the range is empty");
         quote!(#integer #order)
     });
     let default_in_range =
         attributes.range.as_ref().zip(attributes.default.as_ref()).and_then(|(range, default)| {
             let (min, max, value) = (&range.min, &range.max, default.integer()?);
-            let condition = quote!(#min <= (#value) && (#value) <= #max);
+            let condition = quote!(__larder::at_most(#min, #value) && __larder::at_most(#value, #max));
             Some(assertion(default.span(), &condition, "the default is not in the field's `range`"))
         });
     let sort = attributes.sort.map(|span| {
@@ -110,7 +109,7 @@ fn condition_fits(ty: &Type, constant: &Constant) -> TokenStream {
     let condition = quote! {
         match <#ty as ::larder::ColumnValue>::TYPE {
             ::larder::ColumnType::Text => true,
-            ::larder::ColumnType::Enum(values) => contains(values.variants, #expr),
+            ::larder::ColumnType::Enum(values) => __larder::contains(values.variants, #expr),
             _ => false,
         }
     };
@@ -125,7 +124,7 @@ fn condition_fits(ty: &Type, constant: &Constant) -> TokenStream {
 fn reference(model: &Model, key: &ForeignKey) -> TokenStream {
     let ForeignKey { parent_columns, span, .. } = key;
     let table = key.parent_table();
-    let has_key = quote!(has_key(#table, &[#(#parent_columns),*]));
+    let has_key = quote!(__larder::has_key(#table, &[#(#parent_columns),*]));
     let columns = parent_columns.join(", ");
     if !key.is_parent {
         return assertion(*span, &has_key, "the owner is the `Id` of an entity whose key is `id`");
@@ -162,11 +161,12 @@ fn owner(model: &Model) -> Option<TokenStream> {
     Some(assertion(field.ident.span(), &condition, "the owner is a user, who belongs to nobody"))
 }
 
-/// Functions that the table and the assertions of this entity call.
+/// Functions that the table and the assertions of this entity call, in a module whose name leaves all others to the
+/// paths that the attributes hold.
 pub(crate) fn helpers(model: &Model) -> TokenStream {
     let table_of = (model.owner.is_some() || !model.foreign_keys.is_empty()).then(|| {
         quote! {
-            const fn table_of<E: ::larder::Entity>(
+            pub(super) const fn table_of<E: ::larder::Entity>(
                 _: ::core::marker::PhantomData<::larder::Id<E>>,
             ) -> &'static ::larder::Table {
                 E::TABLE
@@ -174,20 +174,28 @@ pub(crate) fn helpers(model: &Model) -> TokenStream {
         }
     });
     let has_key = (!model.foreign_keys.is_empty()).then(has_key);
+    let has_range = model.fields.iter().any(|field| field.attributes.range.is_some());
+    let at_most = has_range.then(|| {
+        quote! {
+            pub(super) const fn at_most(left: i64, right: i64) -> bool {
+                left <= right
+            }
+        }
+    });
     let has_text_condition = model
         .indexes
         .iter()
         .any(|index| matches!(&index.only, Some((_, Constant::Literal { kind: LiteralKind::Text, .. }))));
     let contains = has_text_condition.then(contains);
     let same = (has_key.is_some() || contains.is_some()).then(same);
-    quote!(#table_of #has_key #contains #same)
+    quote!(mod __larder { #table_of #has_key #at_most #contains #same })
 }
 
 // Loops by hand: iterators and `==` on text are not for constants.
 
 fn has_key() -> TokenStream {
     quote! {
-        const fn has_key(table: &::larder::Table, names: &[&str]) -> bool {
+        pub(super) const fn has_key(table: &::larder::Table, names: &[&str]) -> bool {
             let mut found = consists_of(table, table.primary_key, names);
             let mut unique = 0;
             while unique < table.uniques.len() {
@@ -211,7 +219,7 @@ fn has_key() -> TokenStream {
 
 fn contains() -> TokenStream {
     quote! {
-        const fn contains(texts: &[&str], text: &str) -> bool {
+        pub(super) const fn contains(texts: &[&str], text: &str) -> bool {
             let mut found = false;
             let mut position = 0;
             while position < texts.len() {

@@ -47,7 +47,7 @@ impl ForeignKey {
 /// The table of the entity that `ty`, an `Id<…>`, is for.
 pub(crate) fn table_of(ty: &Type) -> TokenStream {
     let span = ty.span().resolved_at(Span::call_site());
-    quote_spanned!(span=> table_of(::core::marker::PhantomData::<#ty>))
+    quote_spanned!(span=> __larder::table_of(::core::marker::PhantomData::<#ty>))
 }
 
 /// Fills in the model's keys and indexes.

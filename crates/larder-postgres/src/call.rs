@@ -1,0 +1,145 @@
+//! A call: a task that carries out one job on a session of the pool.
+//!
+//! This is where lanes will go: a job is data, so that a session that comes free can be given all that wait.
+
+use std::sync::Arc;
+
+use larder_core::{Error, ErrorKind, Outcome, Result, Row, Sql, SqlOutcome, Unit, Value, Verb};
+use larder_sql::{Bind, Returns, Statement};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    error::Failure,
+    pool::{Pool, Slot},
+    session::Session,
+    unit, verb,
+};
+
+/// Something to be done by itself.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Verb(Verb),
+    Unit(Unit),
+    Sql(Sql),
+    Version,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Outcome(Outcome),
+    Outcomes(Vec<Outcome>),
+    Sql(SqlOutcome),
+    Version(String),
+}
+
+impl Job {
+    /// May it be done twice, because it changes nothing?
+    fn is_read(&self) -> bool {
+        match self {
+            Self::Verb(verb) => verb.is_read(),
+            Self::Unit(unit) => unit.steps.iter().all(|step| step.verb.is_read()),
+            Self::Sql(_) => false,
+            Self::Version => true,
+        }
+    }
+
+    /// Is it a write in one statement, of which nobody knows what became of it when the connection is lost? In a transaction
+    /// of several, a dead connection shows at BEGIN.
+    fn is_single_write(&self) -> bool {
+        match self {
+            Self::Verb(verb) => !verb.is_read(),
+            Self::Unit(unit) => unit.steps.len() == 1 && !self.is_read(),
+            Self::Sql(_) => true,
+            Self::Version => false,
+        }
+    }
+
+    async fn carry_out(&self, session: &mut Session) -> Result<Answer, Failure> {
+        Ok(match self {
+            Self::Verb(verb) => Answer::Outcome(verb::execute(session, verb).await?),
+            Self::Unit(unit) => Answer::Outcomes(unit::run(session, unit).await?),
+            Self::Sql(sql) => Answer::Sql(by_itself(session, sql).await?),
+            Self::Version => Answer::Version(version(session).await?),
+        })
+    }
+}
+
+/// Executes a job in a task of its own, by the store's deadline. The caller may go away: then the task ends what it began.
+pub(crate) async fn call(pool: &Arc<Pool>, job: Job) -> Result<Answer> {
+    let deadline = Instant::now() + pool.config().timeout;
+    let slot = pool.slot(deadline).await?;
+    let task = tokio::spawn(on_a_session(slot, job, deadline));
+    task.await.unwrap_or_else(|error| Err(Error::new(ErrorKind::Database, "the call was aborted").with_source(error)))
+}
+
+async fn on_a_session(slot: Slot, job: Job, deadline: Instant) -> Result<Answer> {
+    let mut session =
+        if job.is_single_write() { slot.living_session(deadline).await? } else { slot.session(deadline).await? };
+    loop {
+        let Ok(result) = timeout_at(deadline, job.carry_out(&mut session)).await else {
+            // Dropped in the middle of a call, the session is closed; the server cancels by its own deadline.
+            return Err(Error::new(ErrorKind::Timeout, ""));
+        };
+        let lost = match result {
+            Err(Failure::Lost(lost)) => lost,
+            Err(failure) => {
+                slot.give_back(session);
+                return Err(failure.into_error());
+            }
+            Ok(answer) => {
+                slot.give_back(session);
+                return Ok(answer);
+            }
+        };
+        slot.pool().lost_one();
+        let may_repeat = lost.nothing_applied || job.is_read();
+        if !(session.reused && may_repeat) {
+            return Err(if job.is_read() { lost.into_unavailable() } else { lost.into_write_error() });
+        }
+        // It had died while it was idle. A new one fails for itself or not at all.
+        session = slot.connect(deadline).await?;
+    }
+}
+
+/// A caller's SQL outside a transaction.
+async fn by_itself(session: &mut Session, sql: &Sql) -> Result<SqlOutcome, Failure> {
+    if is_script(sql) {
+        // It may leave settings, temporary tables or an open transaction behind.
+        session.spoilt = true;
+    }
+    in_place(session, sql).await
+}
+
+/// A caller's SQL on a session, in whatever transaction it is.
+pub(crate) async fn in_place(session: &mut Session, sql: &Sql) -> Result<SqlOutcome, Failure> {
+    let done = if is_script(sql) {
+        session.script(sql.postgres.clone()).await.map(|()| SqlOutcome::default())
+    } else {
+        session.sql(statement(sql)).await
+    };
+    done.map_err(|failure| failure.explained(None))
+}
+
+fn is_script(sql: &Sql) -> bool {
+    sql.binds.is_empty() && sql.returns.is_empty()
+}
+
+fn statement(sql: &Sql) -> Statement {
+    let binds = sql.binds.iter().map(|(kind, value)| Bind::One { kind: *kind, value: value.clone() });
+    let returns = match sql.returns.as_slice() {
+        [] => Returns::Affected,
+        kinds => Returns::Types(kinds.to_vec()),
+    };
+    Statement { text: sql.postgres.clone().into_owned(), binds: binds.collect(), returns }
+}
+
+async fn version(session: &mut Session) -> Result<String, Failure> {
+    let sql = Sql::portable("SHOW server_version").returning([larder_core::ColumnType::Text]);
+    let rows = in_place(session, &sql).await?.rows;
+    Ok(match rows.first().and_then(|row: &Row| row.get(0)) {
+        // What follows says who built it.
+        Some(Value::Text(version)) => version.split(' ').next().unwrap_or_default().to_owned(),
+        _ => String::new(),
+    })
+}

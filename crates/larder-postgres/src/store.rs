@@ -1,0 +1,96 @@
+//! The store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use larder_core::{
+    Begin, Capability, Error, Health, Outcome, Result, Sql, SqlOutcome, Store, Transaction, Unit, Verb,
+};
+use tokio::time::Instant;
+
+pub use crate::transaction::SCHEMA_LOCK_WAIT;
+use crate::{
+    PostgresConfig,
+    call::{Answer, Job, call},
+    pool::Pool,
+    transaction,
+};
+
+/// A store on a PostgreSQL database. Must be used within the tokio runtime that it was connected in.
+#[derive(Debug)]
+pub struct PostgresStore {
+    pool: Arc<Pool>,
+}
+
+impl PostgresStore {
+    /// Connects. One connection is made at once, so that what is wrong is told here; the others as they are needed.
+    ///
+    /// # Errors
+    /// `Denied` when the user or the password is refused, `Config` when there is no such database or no TLS as asked for,
+    /// `Unavailable` when the server cannot be reached, `Busy` when it has no more connections.
+    pub async fn connect(config: PostgresConfig) -> Result<Self> {
+        let pool = Pool::new(config);
+        let deadline = Instant::now() + pool.config().connect_timeout;
+        let slot = pool.slot(deadline).await?;
+        let session = slot.connect(deadline).await?;
+        slot.give_back(session);
+        Ok(Self { pool })
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    fn supports(&self, capability: Capability) -> bool {
+        matches!(
+            capability,
+            Capability::Sql
+                | Capability::Durable
+                | Capability::ReadsDuringTransaction
+                | Capability::ConcurrentTransactions
+        )
+    }
+
+    async fn execute(&self, verb: Verb) -> Result<Outcome> {
+        larder_sql::check(&verb)?;
+        match call(&self.pool, Job::Verb(verb)).await? {
+            Answer::Outcome(outcome) => Ok(outcome),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn run(&self, unit: Unit) -> Result<Vec<Outcome>> {
+        unit.steps.iter().try_for_each(|step| larder_sql::check(&step.verb))?;
+        match call(&self.pool, Job::Unit(unit)).await? {
+            Answer::Outcomes(outcomes) => Ok(outcomes),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn begin(&self, begin: Begin) -> Result<Box<dyn Transaction>> {
+        transaction::begin(&self.pool, begin).await
+    }
+
+    async fn sql(&self, sql: Sql) -> Result<SqlOutcome> {
+        match call(&self.pool, Job::Sql(sql)).await? {
+            Answer::Sql(outcome) => Ok(outcome),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn health(&self) -> Result<Health> {
+        let asked = Instant::now();
+        match call(&self.pool, Job::Version).await? {
+            Answer::Version(version) => Ok(Health::new(format!("PostgreSQL {version}"), asked.elapsed())),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.pool.close().await;
+        Ok(())
+    }
+}
+
+fn mixed_up() -> Error {
+    Error::corrupt("PostgresStore", "answer")
+}

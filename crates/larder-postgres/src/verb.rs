@@ -1,0 +1,175 @@
+//! One verb on a session.
+
+use larder_core::{Claim, Error, ErrorKind, Insert, Outcome, Row, Table, Update, Upsert, Value, Verb};
+use larder_sql::{Dialect, Lock, Statement};
+
+use crate::{error::Failure, session::Session};
+
+const POSTGRES: Dialect = Dialect::Postgres;
+
+/// How often an update is tried again whose row was changed by others in between; see [`larder_sql::add_overflow`].
+const MAX_ATTEMPTS: u32 = 10;
+
+/// Executes a verb by itself: a statement in autocommit.
+pub(crate) async fn execute(session: &mut Session, verb: &Verb) -> Result<Outcome, Failure> {
+    if let Verb::Insert(insert) = verb {
+        let statements = larder_sql::insert(POSTGRES, insert);
+        if statements.len() > 1 {
+            return insert_together(session, statements).await.map_err(|failure| failure.explained(Some(verb)));
+        }
+    }
+    execute_step(session, verb, None).await
+}
+
+/// Several statements, all or nothing.
+async fn insert_together(session: &mut Session, statements: Vec<Statement>) -> Result<Outcome, Failure> {
+    session.begin("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    let result = write_rows(session, statements).await;
+    session.end(result).await
+}
+
+/// Executes a verb in a transaction that any error of it ends.
+pub(crate) async fn execute_step(session: &mut Session, verb: &Verb, lock: Option<Lock>) -> Result<Outcome, Failure> {
+    statements(session, verb, lock).await.map_err(|failure| failure.explained(Some(verb)))
+}
+
+async fn statements(session: &mut Session, verb: &Verb, lock: Option<Lock>) -> Result<Outcome, Failure> {
+    match verb {
+        Verb::Get(get) => {
+            let statement = match lock {
+                Some(lock) => larder_sql::get_locked(get, lock),
+                None => larder_sql::get(POSTGRES, get),
+            };
+            Ok(Outcome::Row(session.rows(statement).await?.into_iter().next()))
+        }
+        Verb::Select(select) => Ok(Outcome::Rows(session.rows(larder_sql::select(POSTGRES, select)).await?)),
+        Verb::Count(count) => {
+            let rows = session.rows(larder_sql::count(POSTGRES, count)).await?;
+            Ok(Outcome::Count(number(&rows)))
+        }
+        Verb::Insert(insert) => write_rows(session, larder_sql::insert(POSTGRES, insert)).await,
+        Verb::Update(update) => change(session, update).await,
+        Verb::Delete(delete) => changed(session, larder_sql::delete(POSTGRES, delete), delete.returning).await,
+        Verb::Upsert(upsert) => put(session, upsert).await,
+        Verb::Claim(Claim { limit: 0, .. }) => Ok(Outcome::Rows(Vec::new())),
+        Verb::Claim(claim) => Ok(Outcome::Rows(session.rows(larder_sql::claim(claim)).await?)),
+    }
+}
+
+fn number(rows: &[Row]) -> u64 {
+    match rows.first().and_then(|row| row.get(0)) {
+        Some(Value::Int(number)) => number.unsigned_abs(),
+        _ => 0,
+    }
+}
+
+async fn write_rows(session: &mut Session, statements: Vec<Statement>) -> Result<Outcome, Failure> {
+    let mut written = 0;
+    for statement in statements {
+        written += session.affected(statement).await?;
+    }
+    Ok(Outcome::Count(written))
+}
+
+async fn changed(session: &mut Session, statement: Statement, returning: bool) -> Result<Outcome, Failure> {
+    Ok(if returning {
+        Outcome::Rows(session.rows(statement).await?)
+    } else {
+        Outcome::Count(session.affected(statement).await?)
+    })
+}
+
+async fn change(session: &mut Session, update: &Update) -> Result<Outcome, Failure> {
+    for _ in 0..MAX_ATTEMPTS {
+        let outcome = changed(session, larder_sql::update(POSTGRES, update), update.returning).await?;
+        if outcome.rows() > 0 || !sum_was_in_the_way(session, update).await? {
+            return Ok(outcome);
+        }
+    }
+    Err(Failure::Refused(Error::new(ErrorKind::Contention, "the row changes faster than it can be changed")))
+}
+
+/// After an update that changed nothing: is there a row that it should have changed? Then somebody else has changed it since,
+/// or a sum overflows, which is the error.
+async fn sum_was_in_the_way(session: &mut Session, update: &Update) -> Result<bool, Failure> {
+    let Some(probe) = larder_sql::add_probe(POSTGRES, update) else { return Ok(false) };
+    let rows = session.rows(probe).await?;
+    let Some(row) = rows.first() else { return Ok(false) };
+    match larder_sql::add_overflow(update, row.values()) {
+        Some(error) => Err(Failure::Refused(error)),
+        None => Ok(true),
+    }
+}
+
+async fn put(session: &mut Session, upsert: &Upsert) -> Result<Outcome, Failure> {
+    for _ in 0..MAX_ATTEMPTS {
+        let rows = session.rows(larder_sql::upsert(POSTGRES, upsert)).await?;
+        if let Some(row) = rows.into_iter().next() {
+            return Ok(Outcome::Row(Some(row)));
+        }
+        if !sum_was_in_the_way(session, &larder_sql::upsert_as_update(upsert)).await? {
+            return Err(conflict(upsert.table, upsert.conflict));
+        }
+    }
+    Err(Failure::Refused(Error::new(ErrorKind::Contention, "the row changes faster than it can be changed")))
+}
+
+fn conflict(table: &'static Table, key: &[usize]) -> Failure {
+    Failure::Refused(Error::conflict(table.entity, table.names(key)))
+}
+
+/// Executes a verb in a transaction that goes on after a `Conflict`.
+pub(crate) async fn execute_in_transaction(session: &mut Session, verb: &Verb) -> Result<Outcome, Failure> {
+    match verb {
+        Verb::Insert(Insert { table, rows }) if rows.len() == 1 => {
+            insert_one(session, table, &rows[0]).await.map_err(|failure| failure.explained(Some(verb)))
+        }
+        verb if may_conflict(verb) => execute_behind_savepoint(session, verb).await,
+        verb => execute_step(session, verb, None).await,
+    }
+}
+
+/// An expected conflict raises nothing, so it costs no savepoint.
+async fn insert_one(session: &mut Session, table: &'static Table, row: &[Value]) -> Result<Outcome, Failure> {
+    if session.affected(larder_sql::insert_unless_conflict(POSTGRES, table, row)).await? == 1 {
+        return Ok(Outcome::Count(1));
+    }
+    let probe = larder_sql::conflict_probe(POSTGRES, table, row);
+    let rows = session.rows(probe.statement).await?;
+    let taken = rows.first().and_then(|row| row.values().iter().position(|taken| *taken == Value::Bool(true)));
+    Err(match taken.and_then(|index| probe.keys.get(index)) {
+        Some(key) => conflict(table, key),
+        // The row that was in the way is gone again.
+        None => Failure::Refused(Error::new(ErrorKind::Contention, "")),
+    })
+}
+
+/// Can the statement raise a unique violation?
+fn may_conflict(verb: &Verb) -> bool {
+    let table = verb.table();
+    let in_a_key = |column: &usize| {
+        table.primary_key.contains(column) || table.uniques.iter().any(|unique| unique.columns.contains(column))
+    };
+    match verb {
+        Verb::Insert(insert) => !insert.rows.is_empty(),
+        Verb::Upsert(_) => true,
+        Verb::Update(update) => update.set.iter().any(|(column, _)| in_a_key(column)),
+        Verb::Claim(claim) => claim.set.iter().any(|(column, _)| in_a_key(column)),
+        Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Delete(_) => false,
+    }
+}
+
+async fn execute_behind_savepoint(session: &mut Session, verb: &Verb) -> Result<Outcome, Failure> {
+    session.script("SAVEPOINT larder").await?;
+    match execute_step(session, verb, None).await {
+        Err(Failure::Refused(error)) if matches!(error.kind(), ErrorKind::Conflict { .. }) => {
+            session.script("ROLLBACK TO SAVEPOINT larder; RELEASE SAVEPOINT larder").await?;
+            Err(Failure::Refused(error))
+        }
+        Err(failure) => Err(failure),
+        Ok(outcome) => {
+            session.script("RELEASE SAVEPOINT larder").await?;
+            Ok(outcome)
+        }
+    }
+}
