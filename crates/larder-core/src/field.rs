@@ -4,7 +4,10 @@ use std::{fmt, marker::PhantomData};
 
 use chrono::{DateTime, Utc};
 
-use crate::{Assign, ColumnValue, Entity, Error, Filter, Op, Order, Result, SortDirection};
+use crate::{
+    Assign, ColumnValue, Entity, Filter, Op, Order, Result, SortDirection, Value,
+    prepare::{normalize, value_of},
+};
 
 /// A column of entity `E` that holds a `T`. `#[derive(Entity)]` writes one constant for each field: `Job::STATUS`.
 pub struct Field<E, T> {
@@ -55,10 +58,9 @@ impl<E: Entity, T> Field<E, T> {
 }
 
 impl<E: Entity, T: ColumnValue> Field<E, T> {
-    fn value(self, value: T) -> Result<crate::Value> {
-        value
-            .into_value()
-            .map_err(|wrong| Error::invalid(E::TABLE.entity, E::TABLE.columns[self.position].name, wrong.0))
+    /// The value as it is stored, so that it equals what is found in the column.
+    fn value(self, value: T) -> Result<Value> {
+        normalize(E::TABLE, self.position, value_of(E::TABLE, self.position, value)?)
     }
 
     fn compare(self, op: Op, value: T) -> Result<Filter> {

@@ -12,17 +12,25 @@ pub fn value_of<T: ColumnValue>(table: &'static Table, position: usize, value: T
     value.into_value().map_err(|wrong| Error::invalid(table.entity, table.columns[position].name, wrong.0))
 }
 
-/// Brings a value into the form in which it is stored, and checks the column's rules.
-pub(crate) fn prepare_value(table: &'static Table, position: usize, value: Value) -> Result<Value> {
+/// Brings a value into the form in which it is stored: times in whole microseconds, JSON canonical, e-mail addresses
+/// folded. Values that are compared with stored ones go through it too.
+pub(crate) fn normalize(table: &'static Table, position: usize, value: Value) -> Result<Value> {
     let column = &table.columns[position];
-    let value = match value {
-        Value::Time(time) => Value::Time(time.trunc_subsecs(6)),
+    match value {
+        Value::Time(time) => Ok(Value::Time(time.trunc_subsecs(6))),
         Value::Json(json) => canonical(json)
             .map(Value::Json)
-            .map_err(|wrong| Error::invalid(table.entity, column.name, wrong.0))?,
-        Value::Text(text) if column.all_rules().any(|rule| *rule == Rule::Email) => Value::Text(fold(&text)),
-        other => other,
-    };
+            .map_err(|wrong| Error::invalid(table.entity, column.name, wrong.0)),
+        Value::Text(text) if column.all_rules().any(|rule| *rule == Rule::Email) => {
+            Ok(Value::Text(fold(&text)))
+        }
+        other => Ok(other),
+    }
+}
+
+/// Normalizes a value and checks the column's rules.
+pub(crate) fn prepare_value(table: &'static Table, position: usize, value: Value) -> Result<Value> {
+    let value = normalize(table, position, value)?;
     check_value(table, position, &value)?;
     Ok(value)
 }

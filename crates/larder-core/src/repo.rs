@@ -8,7 +8,7 @@ use crate::{
     Assign, ColumnValue, Context, Count, Delete, Entity, EntityKey, EntityPatch, Error, Field, Filter, Get,
     Insert, Key, ListQuery, NewEntity, Order, Outcome, Page, Result, Row, Select, Update, Upsert, Value,
     Verb,
-    prepare::{prepare_changes, prepare_row, prepare_value},
+    prepare::{prepare_changes, prepare_row, prepare_value, value_of},
 };
 
 /// The rows of one entity that a scope can reach: of one user for an owned entity, all of them for any other. Obtained
@@ -110,7 +110,8 @@ impl<E: Entity> Repo<E> {
         self.get_row(key).await
     }
 
-    /// The one that holds `value` in a field that is unique; `None` when there is none.
+    /// The one that holds `value` in a field that is unique; `None` when there is none, and for a value that is NULL, which
+    /// no row is found by.
     ///
     /// # Errors
     /// `Unsupported` when the field is not unique by itself; `Invalid` when the value breaks the field's rules, so that
@@ -121,11 +122,11 @@ impl<E: Entity> Repo<E> {
         let Some(columns) = keys.into_iter().find(|columns| **columns == [field.position()]) else {
             return Err(Error::unsupported(format!("{field:?} is not unique")));
         };
-        let value = value.into_value().map_err(|wrong| {
-            Error::invalid(E::TABLE.entity, E::TABLE.columns[field.position()].name, wrong.0)
-        })?;
-        let value = prepare_value(E::TABLE, field.position(), value)?;
-        self.get_row(Key { columns, values: vec![value] }).await
+        let value = value_of(E::TABLE, field.position(), value)?;
+        match prepare_value(E::TABLE, field.position(), value)? {
+            Value::Null => Ok(None),
+            value => self.get_row(Key { columns, values: vec![value] }).await,
+        }
     }
 
     /// A page.

@@ -52,7 +52,7 @@ pub static JOBS: Table = Table {
     columns: &[
         column("id", ColumnType::Uuid),
         column("user_id", ColumnType::Uuid),
-        Column { rules: &[Rule::Length { min: 1, max: 2_000_000 }], ..column("name", ColumnType::Text) },
+        Column { rules: &[Rule::Length { min: 1, max: 100 }], ..column("name", ColumnType::Text) },
         Column {
             default: Some(Literal::Text("PAUSED")),
             ..column("status", ColumnType::Enum(&STATUS))
@@ -87,6 +87,7 @@ pub const NAME: usize = 2;
 pub const STATUS_OF: usize = 3;
 pub const NEXT: usize = 4;
 pub const TOKENS: usize = 5;
+pub const SECRET: usize = 8;
 pub const CONTENT: usize = 9;
 pub const UPDATED: usize = 10;
 

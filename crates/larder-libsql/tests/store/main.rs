@@ -1,0 +1,5 @@
+//! The store on libSQL, by itself.
+
+mod common;
+mod configuration;
+mod verbs;
