@@ -1,1 +1,320 @@
-//! Stores that break one promise each.
+//! Stores that break one promise each. A suite that passes one of them proves nothing: each must be caught by a case whose
+//! name says what broke.
+
+use std::{
+    pin::pin,
+    sync::Arc,
+    task::{Context, Waker},
+};
+
+use async_trait::async_trait;
+use chrono::SubsecRound;
+use larder::{
+    Assign, Begin, Capability, Claim, ColumnType, Error, ErrorKind, Filter, Health, Key, Outcome, Result, Row, Select,
+    Sql, SqlOutcome, Store, Table, Transaction, Unit, Update, Value, Verb,
+};
+
+use crate::{Backend, Database, Failure, Limits, Schema};
+
+/// A promise, broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A verb's owner is left out: everybody's rows are reached.
+    ForgetsOwner,
+    /// A claim reads first and writes later, with others in between.
+    ClaimsInTwoSteps,
+    /// A transaction that is dropped is committed.
+    CommitsOnDrop,
+    /// Of a new row, the last column that may be null is lost.
+    LosesColumn,
+    /// Times are cut to milliseconds when they are written.
+    CutsTimeToMilliseconds,
+    /// A database that is busy is reported as a conflict.
+    CallsBusyConflict,
+    /// A conflict is answered as success, with nothing written.
+    SwallowsConflict,
+    /// Text that is null is read as the empty text.
+    ReadsNullAsEmpty,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        Self::ForgetsOwner,
+        Self::ClaimsInTwoSteps,
+        Self::CommitsOnDrop,
+        Self::LosesColumn,
+        Self::CutsTimeToMilliseconds,
+        Self::CallsBusyConflict,
+        Self::SwallowsConflict,
+        Self::ReadsNullAsEmpty,
+    ];
+
+    /// The case whose name says what this breaks; others may fail too.
+    pub fn caught_by(self) -> &'static str {
+        match self {
+            Self::ForgetsOwner => "owners::another_users_row_is_as_if_it_did_not_exist",
+            Self::ClaimsInTwoSteps => "jobs::each_due_job_is_claimed_once",
+            Self::CommitsOnDrop => "transactions::a_dropped_transaction_is_undone",
+            Self::LosesColumn => "values::every_column_is_read_as_it_was_written",
+            Self::CutsTimeToMilliseconds => "values::times_keep_their_microseconds",
+            Self::CallsBusyConflict => "errors::a_store_without_a_free_connection_says_busy",
+            Self::SwallowsConflict => "errors::a_duplicate_is_a_conflict_that_names_its_key",
+            Self::ReadsNullAsEmpty => "values::null_and_empty_text_stay_different",
+        }
+    }
+
+    /// A backend that is sound but for this.
+    pub fn in_backend(self, sound: Arc<dyn Backend>) -> Arc<dyn Backend> {
+        Arc::new(BrokenBackend { sound, fault: self })
+    }
+
+    /// The verb that is executed instead of this one.
+    fn asked(self, mut verb: Verb) -> Verb {
+        match self {
+            Self::ForgetsOwner => forget_owner(&mut verb),
+            Self::LosesColumn => {
+                if let Verb::Insert(insert) = &mut verb {
+                    insert.rows.iter_mut().for_each(|row| lose_column(insert.table, row));
+                }
+            }
+            Self::CutsTimeToMilliseconds => values_of(&mut verb, cut_to_milliseconds),
+            _ => {}
+        }
+        verb
+    }
+
+    /// The answer that is given instead of this one, to a verb on this table.
+    fn answered(self, table: &'static Table, answer: Result<Outcome>) -> Result<Outcome> {
+        match (self, answer) {
+            (Self::SwallowsConflict, Err(error)) if matches!(error.kind(), ErrorKind::Conflict { .. }) => {
+                Ok(Outcome::Count(1))
+            }
+            (Self::ReadsNullAsEmpty, Ok(outcome)) => Ok(with_null_as_empty(table, outcome)),
+            (_, Err(error)) => Err(self.error(error)),
+            (_, answer) => answer,
+        }
+    }
+
+    fn error(self, error: Error) -> Error {
+        match (self, error.kind()) {
+            (Self::CallsBusyConflict, ErrorKind::Busy) => Error::conflict("", ""),
+            _ => error,
+        }
+    }
+}
+
+fn forget_owner(verb: &mut Verb) {
+    match verb {
+        Verb::Get(verb) => verb.owner = None,
+        Verb::Select(verb) => verb.owner = None,
+        Verb::Count(verb) => verb.owner = None,
+        Verb::Update(verb) => verb.owner = None,
+        Verb::Delete(verb) => verb.owner = None,
+        Verb::Insert(_) | Verb::Upsert(_) | Verb::Claim(_) => {}
+    }
+}
+
+fn lose_column(table: &'static Table, row: &mut [Value]) {
+    if let Some(column) = table.visible().iter().rposition(|column| column.nullable) {
+        row[column] = Value::Null;
+    }
+}
+
+/// Changes every value that a verb writes.
+fn values_of(verb: &mut Verb, change: impl Fn(&mut Value)) {
+    let set = match verb {
+        Verb::Insert(insert) => return insert.rows.iter_mut().flatten().for_each(change),
+        Verb::Upsert(upsert) => {
+            upsert.row.iter_mut().for_each(&change);
+            &mut upsert.set
+        }
+        Verb::Update(update) => &mut update.set,
+        Verb::Claim(claim) => &mut claim.set,
+        Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Delete(_) => return,
+    };
+    for (_, assign) in set {
+        if let Assign::Set(value) = assign {
+            change(value);
+        }
+    }
+}
+
+fn cut_to_milliseconds(value: &mut Value) {
+    if let Value::Time(time) = value {
+        *time = time.trunc_subsecs(3);
+    }
+}
+
+fn with_null_as_empty(table: &'static Table, outcome: Outcome) -> Outcome {
+    let fill = |row: Row| {
+        let filled = row.into_values().into_iter().zip(table.visible()).map(|(value, column)| match value {
+            Value::Null if column.kind == ColumnType::Text => Value::Text(String::new()),
+            other => other,
+        });
+        Row::new(filled.collect())
+    };
+    match outcome {
+        Outcome::Row(row) => Outcome::Row(row.map(fill)),
+        Outcome::Rows(rows) => Outcome::Rows(rows.into_iter().map(fill).collect()),
+        Outcome::Count(count) => Outcome::Count(count),
+    }
+}
+
+#[derive(Debug)]
+struct BrokenStore {
+    sound: Arc<dyn Store>,
+    fault: Fault,
+}
+
+impl BrokenStore {
+    /// What a claim must not be.
+    async fn claim_in_two_steps(&self, claim: Claim) -> Result<Outcome> {
+        let Claim { table, filter, order, limit, set, .. } = claim;
+        let limit = Some(u64::from(limit));
+        let select = Select { table, owner: None, filter, order, after: None, offset: 0, limit };
+        let Outcome::Rows(chosen) = self.sound.execute(Verb::Select(select)).await? else {
+            return Ok(Outcome::Rows(Vec::new()));
+        };
+        tokio::task::yield_now().await;
+        let mut claimed = Vec::new();
+        for row in chosen {
+            let values = table.primary_key.iter().filter_map(|&column| row.get(column).cloned()).collect();
+            let key = Some(Key { columns: table.primary_key, values });
+            let update = Update { table, owner: None, key, filter: Filter::always(), set: set.clone(), returning: true };
+            if let Outcome::Rows(rows) = self.sound.execute(Verb::Update(update)).await? {
+                claimed.extend(rows);
+            }
+        }
+        Ok(Outcome::Rows(claimed))
+    }
+}
+
+#[async_trait]
+impl Store for BrokenStore {
+    fn supports(&self, capability: Capability) -> bool {
+        self.sound.supports(capability)
+    }
+
+    async fn execute(&self, verb: Verb) -> Result<Outcome> {
+        let table = verb.table();
+        match verb {
+            Verb::Claim(claim) if self.fault == Fault::ClaimsInTwoSteps => self.claim_in_two_steps(claim).await,
+            verb => self.fault.answered(table, self.sound.execute(self.fault.asked(verb)).await),
+        }
+    }
+
+    async fn run(&self, mut unit: Unit) -> Result<Vec<Outcome>> {
+        let tables: Vec<_> = unit.steps.iter().map(|step| step.verb.table()).collect();
+        for step in &mut unit.steps {
+            step.verb = self.fault.asked(step.verb.clone());
+        }
+        let outcomes = self.sound.run(unit).await.map_err(|error| self.fault.error(error))?;
+        tables.into_iter().zip(outcomes).map(|(table, outcome)| self.fault.answered(table, Ok(outcome))).collect()
+    }
+
+    async fn begin(&self, begin: Begin) -> Result<Box<dyn Transaction>> {
+        let sound = self.sound.begin(begin).await.map_err(|error| self.fault.error(error))?;
+        Ok(Box::new(BrokenTransaction { sound: Some(sound), fault: self.fault }))
+    }
+
+    async fn sql(&self, sql: Sql) -> Result<SqlOutcome> {
+        self.sound.sql(sql).await
+    }
+
+    async fn health(&self) -> Result<Health> {
+        self.sound.health().await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.sound.close().await
+    }
+}
+
+#[derive(Debug)]
+struct BrokenTransaction {
+    /// `None` once it has ended.
+    sound: Option<Box<dyn Transaction>>,
+    fault: Fault,
+}
+
+impl BrokenTransaction {
+    fn sound(&mut self) -> Result<&mut Box<dyn Transaction>> {
+        self.sound.as_mut().ok_or_else(ended)
+    }
+}
+
+fn ended() -> Error {
+    Error::new(ErrorKind::Closed, "the transaction has ended")
+}
+
+#[async_trait]
+impl Transaction for BrokenTransaction {
+    async fn execute(&mut self, verb: Verb) -> Result<Outcome> {
+        let (fault, table) = (self.fault, verb.table());
+        fault.answered(table, self.sound()?.execute(fault.asked(verb)).await)
+    }
+
+    async fn sql(&mut self, sql: Sql) -> Result<SqlOutcome> {
+        self.sound()?.sql(sql).await
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<()> {
+        self.sound.take().ok_or_else(ended)?.commit().await
+    }
+
+    async fn rollback(mut self: Box<Self>) -> Result<()> {
+        self.sound.take().ok_or_else(ended)?.rollback().await
+    }
+}
+
+impl Drop for BrokenTransaction {
+    fn drop(&mut self) {
+        if let Some(sound) = self.sound.take().filter(|_| self.fault == Fault::CommitsOnDrop) {
+            // The reference store commits at the first poll.
+            let _ = pin!(sound.commit()).as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+}
+
+struct BrokenBackend {
+    sound: Arc<dyn Backend>,
+    fault: Fault,
+}
+
+#[async_trait]
+impl Backend for BrokenBackend {
+    fn name(&self) -> &str {
+        self.sound.name()
+    }
+
+    async fn create(&self, schema: &Schema) -> Result<Box<dyn Database>, Failure> {
+        Ok(Box::new(BrokenDatabase { sound: self.sound.create(schema).await?, fault: self.fault }))
+    }
+}
+
+struct BrokenDatabase {
+    sound: Box<dyn Database>,
+    fault: Fault,
+}
+
+impl BrokenDatabase {
+    fn broken(&self, sound: Arc<dyn Store>) -> Arc<dyn Store> {
+        Arc::new(BrokenStore { sound, fault: self.fault })
+    }
+}
+
+#[async_trait]
+impl Database for BrokenDatabase {
+    fn store(&self) -> Arc<dyn Store> {
+        self.broken(self.sound.store())
+    }
+
+    async fn reopen(&self) -> Result<Arc<dyn Store>, Failure> {
+        Ok(self.broken(self.sound.reopen().await?))
+    }
+
+    async fn reopen_within(&self, limits: Limits) -> Result<Arc<dyn Store>, Failure> {
+        Ok(self.broken(self.sound.reopen_within(limits).await?))
+    }
+}

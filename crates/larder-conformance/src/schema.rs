@@ -35,12 +35,9 @@ impl Schema {
     /// Makes the tables, in a database that has SQL; in any other they are there.
     ///
     /// # Errors
-    /// As [`larder::Larder::migrate`].
+    /// As [`larder_migrate::migrate`].
     pub async fn apply(&self, store: &Arc<dyn Store>) -> Result<(), Failure> {
-        let builder = larder::Larder::builder().clock(ManualClock::new(beginning()));
-        // The builder brings larder's own.
-        let own = self.migrations.iter().skip(1).cloned();
-        own.fold(builder, larder::Builder::migrations).store(Arc::clone(store)).migrate().await?;
+        larder_migrate::migrate(store, &ManualClock::new(beginning()), &self.migrations).await?;
         Ok(())
     }
 }

@@ -47,6 +47,15 @@ impl World {
         Self::create(Arc::clone(&self.backend), Arc::clone(&self.schema)).await
     }
 
+    /// Another world on another fresh database of the same backend, in which no table was made.
+    ///
+    /// # Errors
+    /// When the backend has none.
+    pub async fn without_tables(&self) -> Result<Self, Failure> {
+        let schema = Schema { tables: Vec::new(), migrations: Vec::new() };
+        Self::create(Arc::clone(&self.backend), Arc::new(schema)).await
+    }
+
     /// The facade.
     pub fn larder(&self) -> &Larder {
         &self.larder

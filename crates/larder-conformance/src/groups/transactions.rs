@@ -11,7 +11,7 @@ use std::{
 };
 
 use larder::{
-    Begin, Error, ErrorKind, Filter, Id, Require, Result, Step as UnitStep, Unit, UserScope, Verb, model::*,
+    Begin, Entity, Error, ErrorKind, Filter, Id, Require, Result, Step as UnitStep, Unit, UserScope, Verb, model::*,
 };
 
 use crate::{
@@ -85,7 +85,7 @@ cases! {
         let mut transaction = world.store().begin(Begin::Serializable).await?;
         transaction.execute(ada.repo::<Note>().creation(NewNote::new("new"))?.1).await?;
         let key = larder::Key { columns: &[0], values: vec![larder::Value::Uuid(kept.id.uuid())] };
-        let table = <Note as larder::Entity>::TABLE;
+        let table = Note::TABLE;
         let filter = Filter::always();
         let delete = larder::Delete { table, owner: None, key: Some(key), filter, limit: None, returning: false };
         assert_eq!(transaction.execute(Verb::Delete(delete)).await?.rows(), 1);

@@ -170,6 +170,14 @@ pub(crate) fn equals(column: usize, value: Value) -> Filter {
     Filter::Compare { column, op: larder_core::Op::Eq, value }
 }
 
+pub(crate) async fn done(store: &dyn Store, verb: Verb) -> Outcome {
+    store.execute(verb).await.expect("done")
+}
+
+pub(crate) async fn refused(store: &dyn Store, verb: Verb) -> Error {
+    store.execute(verb).await.expect_err("refused")
+}
+
 pub(crate) async fn count(store: &dyn Store, table: &'static Table) -> u64 {
     store.execute(count_of(table)).await.expect("count").rows()
 }

@@ -1,7 +1,5 @@
 //! A small model written by hand, a fresh database with it, and short names for verbs.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -25,7 +23,7 @@ const fn nullable(name: &'static str, kind: ColumnType) -> Column {
 
 static STATUS: EnumType = EnumType { name: "job_status", variants: &["PAUSED", "ACTIVE", "ARCHIVED"] };
 
-pub static USERS: Table = Table {
+pub(crate) static USERS: Table = Table {
     name: "users",
     entity: "User",
     columns: &[
@@ -43,10 +41,10 @@ pub static USERS: Table = Table {
     updated_at: Some(2),
 };
 
-pub const EMAIL: usize = 1;
+pub(crate) const EMAIL: usize = 1;
 
 /// A row of [`JOBS`] has a column of every type.
-pub static JOBS: Table = Table {
+pub(crate) static JOBS: Table = Table {
     name: "jobs",
     entity: "Job",
     columns: &[
@@ -82,22 +80,22 @@ pub static JOBS: Table = Table {
     updated_at: Some(10),
 };
 
-pub const USER: usize = 1;
-pub const NAME: usize = 2;
-pub const STATUS_OF: usize = 3;
-pub const NEXT: usize = 4;
-pub const TOKENS: usize = 5;
-pub const SECRET: usize = 8;
-pub const CONTENT: usize = 9;
-pub const UPDATED: usize = 10;
+pub(crate) const USER: usize = 1;
+pub(crate) const NAME: usize = 2;
+pub(crate) const STATUS_OF: usize = 3;
+pub(crate) const NEXT: usize = 4;
+pub(crate) const TOKENS: usize = 5;
+pub(crate) const SECRET: usize = 8;
+pub(crate) const CONTENT: usize = 9;
+pub(crate) const UPDATED: usize = 10;
 
 /// A database with the tables, and how to connect to it.
-pub struct Fixture {
-    pub database: PostgresDatabase,
+pub(crate) struct Fixture {
+    pub(crate) database: PostgresDatabase,
 }
 
 impl Fixture {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let fixture = Self { database: Postgres::shared().await.unwrap().database().await.unwrap() };
         let store = fixture.store("").await;
         let script = larder_sql::create_schema(Dialect::Postgres, &[&JOBS, &USERS]);
@@ -106,37 +104,37 @@ impl Fixture {
         fixture
     }
 
-    pub async fn store(&self, options: &str) -> Arc<PostgresStore> {
+    pub(crate) async fn store(&self, options: &str) -> Arc<PostgresStore> {
         let config = PostgresConfig::parse(&format!("{}?{options}", self.database.url())).unwrap();
         Arc::new(PostgresStore::connect(config).await.unwrap())
     }
 }
 
-pub async fn store() -> (Fixture, Arc<PostgresStore>) {
+pub(crate) async fn store() -> (Fixture, Arc<PostgresStore>) {
     let fixture = Fixture::new().await;
     let store = fixture.store("").await;
     (fixture, store)
 }
 
-pub fn id(number: u128) -> Uuid {
+pub(crate) fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
-pub fn time(seconds: i64) -> DateTime<Utc> {
+pub(crate) fn time(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_700_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
 }
 
-pub fn text(text: &str) -> Value {
+pub(crate) fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
-pub fn user(number: u128, email: Option<&str>) -> Vec<Value> {
+pub(crate) fn user(number: u128, email: Option<&str>) -> Vec<Value> {
     vec![Value::Uuid(id(number)), email.map_or(Value::Null, text), Value::Time(time(0))]
 }
 
 /// A job of this user; its number is its name, its tokens and its time.
 #[allow(clippy::cast_possible_truncation, reason = "small numbers")]
-pub fn job(owner: u128, number: u128) -> Vec<Value> {
+pub(crate) fn job(owner: u128, number: u128) -> Vec<Value> {
     let n = number as i64;
     vec![
         Value::Uuid(id(number)),
@@ -154,86 +152,86 @@ pub fn job(owner: u128, number: u128) -> Vec<Value> {
     ]
 }
 
-pub fn with(mut row: Vec<Value>, column: usize, value: Value) -> Vec<Value> {
+pub(crate) fn with(mut row: Vec<Value>, column: usize, value: Value) -> Vec<Value> {
     row[column] = value;
     row
 }
 
-pub fn visible(row: &[Value]) -> Row {
+pub(crate) fn visible(row: &[Value]) -> Row {
     Row::new(row[..JOBS.visible].to_vec())
 }
 
-pub fn insert(table: &'static Table, rows: Vec<Vec<Value>>) -> Verb {
+pub(crate) fn insert(table: &'static Table, rows: Vec<Vec<Value>>) -> Verb {
     Verb::Insert(Insert { table, rows })
 }
 
-pub fn key(number: u128) -> Key {
+pub(crate) fn key(number: u128) -> Key {
     Key { columns: &[0], values: vec![Value::Uuid(id(number))] }
 }
 
-pub fn get(number: u128) -> Verb {
+pub(crate) fn get(number: u128) -> Verb {
     Verb::Get(Get { table: &JOBS, owner: None, key: key(number) })
 }
 
-pub fn get_user(number: u128) -> Verb {
+pub(crate) fn get_user(number: u128) -> Verb {
     Verb::Get(Get { table: &USERS, owner: None, key: key(number) })
 }
 
-pub fn select(filter: Filter, order: Vec<Order>) -> Select {
+pub(crate) fn select(filter: Filter, order: Vec<Order>) -> Select {
     Select { table: &JOBS, owner: None, filter, order, after: None, offset: 0, limit: None }
 }
 
-pub fn count(table: &'static Table) -> Verb {
+pub(crate) fn count(table: &'static Table) -> Verb {
     Verb::Count(Count { table, owner: None, filter: Filter::always() })
 }
 
-pub fn update(number: u128, set: Vec<(usize, Assign)>) -> Update {
+pub(crate) fn update(number: u128, set: Vec<(usize, Assign)>) -> Update {
     Update { table: &JOBS, owner: None, key: Some(key(number)), filter: Filter::always(), set, returning: true }
 }
 
-pub fn delete(number: u128) -> Delete {
+pub(crate) fn delete(number: u128) -> Delete {
     let (key, filter) = (Some(key(number)), Filter::always());
     Delete { table: &JOBS, owner: None, key, filter, limit: None, returning: false }
 }
 
-pub fn upsert(row: Vec<Value>, set: Vec<(usize, Assign)>) -> Verb {
+pub(crate) fn upsert(row: Vec<Value>, set: Vec<(usize, Assign)>) -> Verb {
     Verb::Upsert(Upsert { table: &JOBS, row, conflict: &[0], set })
 }
 
-pub fn rename(number: u128, name: &str) -> Verb {
+pub(crate) fn rename(number: u128, name: &str) -> Verb {
     Verb::Update(update(number, vec![(NAME, Assign::Set(text(name)))]))
 }
 
-pub fn compare(column: usize, op: Op, value: Value) -> Filter {
+pub(crate) fn compare(column: usize, op: Op, value: Value) -> Filter {
     Filter::Compare { column, op, value }
 }
 
-pub fn by(column: usize, direction: SortDirection) -> Order {
+pub(crate) fn by(column: usize, direction: SortDirection) -> Order {
     Order { column, direction }
 }
 
 /// A store with users 1 and 2.
-pub async fn with_users() -> (Fixture, Arc<PostgresStore>) {
+pub(crate) async fn with_users() -> (Fixture, Arc<PostgresStore>) {
     let (fixture, store) = store().await;
     store.execute(insert(&USERS, vec![user(1, Some("a@b.c")), user(2, None)])).await.unwrap();
     (fixture, store)
 }
 
-pub async fn rows(store: &dyn Store, verb: Verb) -> Vec<Row> {
+pub(crate) async fn rows(store: &dyn Store, verb: Verb) -> Vec<Row> {
     match store.execute(verb).await.unwrap() {
         Outcome::Rows(rows) => rows,
         other => panic!("not rows: {other:?}"),
     }
 }
 
-pub async fn row(store: &dyn Store, verb: Verb) -> Option<Row> {
+pub(crate) async fn row(store: &dyn Store, verb: Verb) -> Option<Row> {
     match store.execute(verb).await.unwrap() {
         Outcome::Row(row) => row,
         other => panic!("not a row: {other:?}"),
     }
 }
 
-pub async fn number(store: &dyn Store, verb: Verb) -> u64 {
+pub(crate) async fn number(store: &dyn Store, verb: Verb) -> u64 {
     match store.execute(verb).await.unwrap() {
         Outcome::Count(number) => number,
         other => panic!("not a count: {other:?}"),
@@ -241,7 +239,7 @@ pub async fn number(store: &dyn Store, verb: Verb) -> u64 {
 }
 
 /// The names of jobs, which are `job {number}`, as numbers.
-pub fn numbers(rows: &[Row]) -> Vec<u128> {
+pub(crate) fn numbers(rows: &[Row]) -> Vec<u128> {
     let number = |row: &Row| match row.get(0) {
         Some(Value::Uuid(id)) => id.as_u128(),
         other => panic!("no id: {other:?}"),
@@ -249,6 +247,6 @@ pub fn numbers(rows: &[Row]) -> Vec<u128> {
     rows.iter().map(number).collect()
 }
 
-pub fn kind<T: std::fmt::Debug>(result: Result<T, Error>) -> ErrorKind {
+pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T, Error>) -> ErrorKind {
     result.unwrap_err().kind().clone()
 }

@@ -1,8 +1,6 @@
 //! Each verb on a real server.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use larder_core::{
     Assign, Claim, Error, ErrorKind, Filter, Get, Op, Outcome, Require, SortDirection, Step, Store, Unit, Value, Verb,
 };
@@ -35,13 +33,13 @@ async fn extreme_values_are_kept() {
         row[5] = Value::Int(i64::MAX - index as i64);
         row[6] = Value::Float(floats[index]);
         store.execute(insert(&JOBS, vec![row.clone()])).await.unwrap();
-        assert_eq!(common::row(&*store, get(10 + index as u128)).await, Some(visible(&row)));
+        assert_eq!(crate::common::row(&*store, get(10 + index as u128)).await, Some(visible(&row)));
     }
     for (index, &json) in jsons.iter().enumerate() {
         let json = larder_core::canonical(serde_json::from_str(json).unwrap()).unwrap();
         let row = with(job(1, 20 + index as u128), CONTENT, Value::Json(json));
         store.execute(insert(&JOBS, vec![row.clone()])).await.unwrap();
-        assert_eq!(common::row(&*store, get(20 + index as u128)).await, Some(visible(&row)));
+        assert_eq!(crate::common::row(&*store, get(20 + index as u128)).await, Some(visible(&row)));
     }
 }
 
@@ -115,7 +113,7 @@ async fn walks_by_position() {
         vec![by(STATUS_OF, Desc), by(0, Asc)],
         vec![by(TOKENS, Desc), by(0, Desc)],
     ];
-    let firsts = [[2, 5, 8], [3, 6, 9], [2, 5, 8], [1, 4, 7], [9, 8, 7]];
+    let firsts = [[2, 5, 8], [9, 6, 3], [2, 5, 8], [1, 4, 7], [9, 8, 7]];
     for (order, first) in orders.into_iter().zip(firsts) {
         let whole = select(Filter::always(), order.clone());
         let whole = rows(&*store, Verb::Select(whole)).await;

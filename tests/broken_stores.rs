@@ -1,0 +1,36 @@
+//! The suite is tested: each store that breaks a promise is caught by the case that names it.
+
+use std::sync::Arc;
+
+use larder_conformance::{Backend, MemoryBackend, broken::Fault, run};
+
+fn is_caught(fault: Fault) {
+    let sound: Arc<dyn Backend> = Arc::new(MemoryBackend);
+    let chosen = |name: &str| name == fault.caught_by();
+    let on_sound = run(&sound, chosen);
+    assert_eq!(on_sound.verdicts.len(), 1, "there is no case {}", fault.caught_by());
+    assert_eq!(on_sound.failed(), [""; 0], "the case must pass on a sound store");
+    assert_eq!(run(&fault.in_backend(sound), chosen).failed(), [fault.caught_by()], "{fault:?} was not caught");
+}
+
+macro_rules! caught {
+    ($($test:ident: $fault:ident;)+) => {
+        $(#[test] fn $test() { is_caught(Fault::$fault); })+
+
+        #[test]
+        fn every_fault_is_tested() {
+            assert_eq!(Fault::ALL, [$(Fault::$fault),+]);
+        }
+    };
+}
+
+caught! {
+    a_store_that_forgets_the_owner_is_caught: ForgetsOwner;
+    a_store_that_claims_in_two_steps_is_caught: ClaimsInTwoSteps;
+    a_store_that_commits_on_drop_is_caught: CommitsOnDrop;
+    a_store_that_loses_a_column_is_caught: LosesColumn;
+    a_store_that_cuts_time_to_milliseconds_is_caught: CutsTimeToMilliseconds;
+    a_store_that_calls_busy_a_conflict_is_caught: CallsBusyConflict;
+    a_store_that_swallows_a_conflict_is_caught: SwallowsConflict;
+    a_store_that_reads_null_as_empty_is_caught: ReadsNullAsEmpty;
+}
