@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use larder_conformance::{Backend, MemoryBackend, broken::Fault, run};
+use larder_conformance::{Backend, MemoryBackend, Verdict, broken::Fault, run};
 
 fn is_caught(fault: Fault) {
     let sound: Arc<dyn Backend> = Arc::new(MemoryBackend);
@@ -33,4 +33,14 @@ caught! {
     a_store_that_calls_busy_a_conflict_is_caught: CallsBusyConflict;
     a_store_that_swallows_a_conflict_is_caught: SwallowsConflict;
     a_store_that_reads_null_as_empty_is_caught: ReadsNullAsEmpty;
+}
+
+/// Random operations catch a fault that no case looks for, and come down to the few that show it.
+#[test]
+fn random_operations_come_down_to_the_few_that_matter() {
+    let backend = Fault::CutsTimeToMilliseconds.in_backend(Arc::new(MemoryBackend));
+    let report = run(&backend, |name| name.starts_with("model_based::"));
+    let [(_, Verdict::Failed(story))] = &report.verdicts[..] else { panic!("not caught: {report}") };
+    assert!(story.contains("LARDER_SEED="), "{story}");
+    assert!(story.contains("these 1 operations"), "one operation is enough: {story}");
 }

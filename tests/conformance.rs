@@ -1,9 +1,7 @@
 //! The conformance suite on every backend.
 
-use std::{process::ExitCode, sync::Arc};
-
-use larder_conformance::MemoryBackend;
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    larder_conformance::main(vec![Arc::new(MemoryBackend)])
+    larder_conformance::main(larder_tests::backends())
 }

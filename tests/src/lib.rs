@@ -1,1 +1,31 @@
-//! What the tests of this package share.
+//! What the tests of this package share: the backends that larder is proved on.
+
+mod libsql;
+mod postgres;
+
+use std::{sync::Arc, time::Duration};
+
+use larder::{Larder, Store};
+use larder_conformance::{Backend, Failure, MemoryBackend};
+
+pub use libsql::{LibsqlFile, LibsqlMemory};
+pub use postgres::PostgresBackend;
+
+/// All backends, the reference first.
+pub fn backends() -> Vec<Arc<dyn Backend>> {
+    vec![
+        Arc::new(MemoryBackend),
+        Arc::new(LibsqlMemory::default()),
+        Arc::new(LibsqlFile),
+        Arc::new(PostgresBackend::default()),
+    ]
+}
+
+/// Opens what a URL names, as an application does.
+async fn open(url: &str) -> Result<Arc<dyn Store>, Failure> {
+    Ok(Arc::clone(Larder::open(url).await?.store()))
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{}ms", duration.as_millis())
+}

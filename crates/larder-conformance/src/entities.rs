@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// A thing that has a column of every type, and another of each that may be null. It belongs to nobody.
 #[derive(Debug, Clone, PartialEq, Serialize, Entity)]
-#[entity(index(level, id, only(flag = true)))]
+#[entity(index = [level, id] where flag = true)]
 pub struct Specimen {
     /// The id.
     pub id: SpecimenId,
@@ -99,7 +99,7 @@ pub enum Colour {
 
 /// A note of a user, who has no two with the same title.
 #[derive(Debug, Clone, PartialEq, Serialize, Entity)]
-#[entity(unique(user_id, title))]
+#[entity(unique = [user_id, title])]
 pub struct Note {
     /// The id.
     pub id: NoteId,
@@ -128,7 +128,7 @@ pub struct Note {
 
 /// A folder of a user, which may lie in another one.
 #[derive(Debug, Clone, PartialEq, Serialize, Entity)]
-#[entity(unique(user_id, id))]
+#[entity(unique = [user_id, id])]
 pub struct Folder {
     /// The id.
     pub id: FolderId,

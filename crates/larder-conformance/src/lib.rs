@@ -20,14 +20,16 @@ mod groups;
 mod history;
 mod memory;
 pub mod methods;
+mod random;
 mod runner;
+mod samples;
 mod schema;
 mod together;
 mod world;
 
 pub use backend::{Backend, Database, Limits};
 pub use case::{Case, CaseFuture, CaseResult, Failure, Group};
-pub use front_end::{Report, all_cases, main, run};
+pub use front_end::{Report, all_cases, main, names, run};
 pub use groups::GROUPS;
 pub use memory::MemoryBackend;
 pub use runner::{Verdict, run_case};

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::{Backend, Case, CaseResult, Failure, Schema, World};
 
 /// After this long a case hangs: it has failed.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_secs(300);
 
 /// How a case ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

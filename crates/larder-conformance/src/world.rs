@@ -47,6 +47,14 @@ impl World {
         Self::create(Arc::clone(&self.backend), Arc::clone(&self.schema)).await
     }
 
+    /// Another world, on a fresh database of another backend.
+    ///
+    /// # Errors
+    /// When that backend has none.
+    pub async fn another_on(&self, backend: Arc<dyn Backend>) -> Result<Self, Failure> {
+        Self::create(backend, Arc::clone(&self.schema)).await
+    }
+
     /// Another world on another fresh database of the same backend, in which no table was made.
     ///
     /// # Errors

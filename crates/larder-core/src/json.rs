@@ -72,6 +72,18 @@ fn canonical_number(number: Number) -> Number {
     }
 }
 
+/// The size of a JSON value's text, near enough for a limit: it counts no escapes.
+pub(crate) fn json_size(json: &JsonValue) -> usize {
+    match json {
+        JsonValue::Null | JsonValue::Bool(_) | JsonValue::Number(_) => 5,
+        JsonValue::String(text) => text.len() + 2,
+        JsonValue::Array(items) => 2 + items.iter().map(|item| json_size(item) + 1).sum::<usize>(),
+        JsonValue::Object(entries) => {
+            2 + entries.iter().map(|(key, value)| key.len() + 4 + json_size(value)).sum::<usize>()
+        }
+    }
+}
+
 /// A typed JSON column: any type that serde can write and read.
 ///
 /// ```

@@ -10,8 +10,10 @@
 
 mod change;
 mod clock;
+mod const_checks;
 mod context;
 mod cursor;
+mod default_json;
 mod entity;
 mod error;
 mod field;
@@ -19,6 +21,7 @@ mod fold;
 mod id;
 mod ids;
 mod json;
+pub mod lane;
 mod list;
 mod memory;
 mod migrations;
@@ -72,6 +75,8 @@ pub use verb::{
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{
+        const_checks::{at_most, contains, has_key, table_of},
+        default_json::{DefaultJson, EmptyArray, EmptyObject},
         field::field,
         prepare::{plain_text, value_of},
     };

@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt};
 use chrono::{DateTime, SubsecRound, Utc};
 use uuid::Uuid;
 
-use crate::{ColumnType, Rule, canonical};
+use crate::{ColumnType, Rule, canonical, json::json_size};
 
 /// A value of one column of one row.
 ///
@@ -36,6 +36,17 @@ impl Value {
     /// True for [`Value::Null`].
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
+    }
+
+    /// About how many bytes it takes: of text and bytes the length, of JSON the length of its text without escapes, of
+    /// anything else 16.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Json(json) => json_size(json),
+            _ => 16,
+        }
     }
 
     /// The order that every store sorts and compares by: numbers by size, text, bytes and ids by their bytes, times by
@@ -90,6 +101,12 @@ impl WrongType {
 /// Implemented for `bool`, the integers up to 64 bits that fit an `i64`, `f64`, `String`, `Vec<u8>`, `Vec<String>`,
 /// [`serde_json::Value`], [`Json<T>`](crate::Json), `DateTime<Utc>`, [`Uuid`], [`Id<E>`](crate::Id), enumerations that
 /// derive `EnumText`, and `Option` of each.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the type of an entity's field",
+    label = "no column holds this",
+    note = "possible are `bool`, `i8` to `i64`, `u8` to `u32`, `f64`, `String`, `Vec<u8>`, `Vec<String>`, `DateTime<Utc>`, `Uuid`, `Id<Entity>`, `serde_json::Value`, and `Option` of each",
+    note = "derive `EnumText` for an enum without fields; write `Json<{Self}>` for what serde reads and writes as JSON"
+)]
 pub trait ColumnValue: Sized {
     /// The column type that holds it.
     const TYPE: ColumnType;

@@ -34,8 +34,8 @@ use syn::{DeriveInput, Error, parse_macro_input};
 ///
 /// /// What a customer owes.
 /// #[derive(Debug, Clone, PartialEq, Entity)]
-/// #[entity(unique(user_id, number), unique(user_id, id))]
-/// #[entity(index(due_at, only(status = InvoiceStatus::Sent)))]
+/// #[entity(unique = [user_id, number], unique = [user_id, id])]
+/// #[entity(index = [due_at] where status = InvoiceStatus::Sent)]
 /// pub struct Invoice {
 ///     pub id: InvoiceId,
 ///     #[entity(owner)]
@@ -99,11 +99,9 @@ use syn::{DeriveInput, Error, parse_macro_input};
 /// | attribute | meaning |
 /// |---|---|
 /// | `table = "jobs"` | the table's name; by default the plural of the struct's, in `snake_case` |
-/// | `unique(user_id, number)` | a unique key of several fields |
-/// | `index(user_id, created_at)` | an index |
-/// | `index(due_at, only(status = InvoiceStatus::Sent))` | an index of the rows in which a field equals a constant |
-///
-/// Clippy's `duplicated_attributes` takes two indexes that share a field for a mistake; allow it on such a struct.
+/// | `unique = [user_id, number]` | a unique key of several fields |
+/// | `index = [user_id, created_at]` | an index |
+/// | `index = [due_at] where status = InvoiceStatus::Sent` | an index of the rows in which a field equals a constant |
 ///
 /// # On a field
 ///
@@ -115,7 +113,7 @@ use syn::{DeriveInput, Error, parse_macro_input};
 /// | `managed` | larder, or an operation of the entity's own, writes it: at first its default, or null. No companion has it |
 /// | `create_only` | given at creation, never changed |
 /// | `default = 5` | a boolean, a number, a text, or a variant of an enumeration |
-/// | `default_json = "{}"` | for a JSON field. `NewJob::new` panics when it is JSON but not of the field's type |
+/// | `default_json = "{}"` | any JSON for a `serde_json::Value`; `[]` or texts for a `Vec<String>`; `[]` or `{}` for a list, a set or a map in `Json<…>` |
 /// | `length(5, 1000)` | of text: the fewest and the most characters |
 /// | `range(0..)`, `range(1..=5)` | of an integer |
 /// | `url`, `email` | what the text is; an e-mail address is case-folded when it is written |
@@ -131,9 +129,10 @@ use syn::{DeriveInput, Error, parse_macro_input};
 ///   them is in a companion.
 /// - An entity with an owner has a foreign key to its owner's table. With a parent that is never null, the parent vouches
 ///   for the owner: there is one foreign key `(owner, parent)` instead, so that no row points into another user's
-///   data. The parent then needs `unique(user_id, id)`; the compiler says so. Rows go when what they refer to goes.
-/// - Each foreign key is indexed, in the order of lists: `(user_id, created_at, id)`. An index or unique key that
-///   is declared and begins with its columns takes the place of that.
+///   data. The parent then needs `unique = [user_id, id]`; the compiler says so. Rows go when what they refer to goes.
+/// - Each foreign key is indexed, in the order that lists have by default: `(user_id, created_at, id)`, and `(job_id,
+///   created_at, id)` of a child. An index or unique key that is declared and begins with `(user_id, created_at)` takes the
+///   place of that; without `created_at`, one that begins with `user_id`.
 /// - A field with `search` has a hidden column `{column}_search` with its case-folded text.
 #[proc_macro_derive(Entity, attributes(entity))]
 pub fn derive_entity(input: TokenStream) -> TokenStream {
@@ -180,8 +179,9 @@ pub fn derive_enum_text(input: TokenStream) -> TokenStream {
 /// read when it is compiled. Each holds files named like `0001_create_users.sql`, numbered from 1 without a gap; both
 /// hold the same numbers and names. Anything else is a compile error; files whose name begins with `.` are passed over.
 ///
-/// Cargo compiles the crate again when one of the files changes. That a file was added it notices when the crate's
-/// `build.rs` prints `cargo::rerun-if-changed=migrations-postgres`, and the same for the other directory.
+/// Cargo compiles the crate again when one of the files changes. That a file was **added** it notices only when the crate
+/// has a `build.rs` whose `main` prints `cargo::rerun-if-changed=migrations-postgres` and the same line for the other
+/// directory: without it, a new migration is not embedded until something else is compiled.
 #[proc_macro]
 pub fn migrations(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as migrations::Input);

@@ -36,10 +36,8 @@ pub enum JobStatus {
 }
 
 #[derive(Debug, Clone, PartialEq, Entity)]
-#[entity(unique(user_id, id))]
-#[entity(index(user_id, created_at, id))]
-#[entity(index(next_run_at, id, only(status = "ACTIVE")))]
-#[allow(clippy::duplicated_attributes)] // both indexes end with `id`
+#[entity(unique = [user_id, id], index = [user_id, created_at, id])]
+#[entity(index = [next_run_at, id] where status = "ACTIVE")]
 pub struct Job {
     pub id: JobId,
     #[entity(owner)]
@@ -83,7 +81,7 @@ pub struct Message {
 
 /// Every kind of default and rule.
 #[derive(Debug, Clone, PartialEq, Entity)]
-#[entity(table = "http_endpoints", unique(job_id, name))]
+#[entity(table = "http_endpoints", unique = [job_id, name])]
 pub struct Endpoint {
     pub id: EndpointId,
     #[entity(owner)]
@@ -112,9 +110,28 @@ pub struct Endpoint {
     pub r#type: Option<String>,
 }
 
+/// JSON defaults of each kind.
+#[derive(Debug, Clone, PartialEq, Entity)]
+pub struct Preferences {
+    /// The key: there is one row for a user.
+    #[entity(key, owner)]
+    pub user_id: UserId,
+    #[entity(default_json = r#"["read", "write"]"#)]
+    pub scopes: Vec<String>,
+    #[entity(default_json = "[]")]
+    pub numbers: Json<Vec<i64>>,
+    #[entity(
+        default_json = r#"{"a": [1, -0.5, 18446744073709551615, null], "b": {}, "c": "\u00e4\n", "d": true}"#
+    )]
+    pub anything: larder::__private::serde_json::Value,
+    #[entity(default_json = "{}")]
+    pub maybe: Option<Json<BTreeMap<String, i64>>>,
+    pub created_at: DateTime<Utc>,
+}
+
 /// A tree: a parent that may be null, of its own table.
 #[derive(Debug, Clone, PartialEq, Entity)]
-#[entity(unique(user_id, id))]
+#[entity(unique = [user_id, id])]
 pub struct Folder {
     #[entity(key)]
     pub id: FolderId,
@@ -137,7 +154,7 @@ pub struct Authenticator {
 
 /// A key that callers give.
 #[derive(Debug, Clone, PartialEq, Entity)]
-#[entity(index(user_id))]
+#[entity(index = [user_id])]
 pub struct Session {
     #[entity(key)]
     pub session_token: String,
@@ -147,6 +164,31 @@ pub struct Session {
     pub expires_at: DateTime<Utc>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+/// Unique keys that begin with the referring columns and go on otherwise.
+#[derive(Debug, Clone, PartialEq, Entity)]
+#[entity(unique = [user_id, id], unique = [job_id, number])]
+pub struct Ticket {
+    pub id: TicketId,
+    #[entity(owner)]
+    pub user_id: UserId,
+    #[entity(parent)]
+    pub job_id: Option<JobId>,
+    pub number: i64,
+    pub created_at: DateTime<Utc>,
+}
+
+/// Unique keys in the order of lists.
+#[derive(Debug, Clone, PartialEq, Entity)]
+#[entity(unique = [user_id, created_at], unique = [user_id, job_id, created_at])]
+pub struct Vote {
+    pub id: VoteId,
+    #[entity(owner)]
+    pub user_id: UserId,
+    #[entity(parent)]
+    pub job_id: Option<JobId>,
+    pub created_at: DateTime<Utc>,
 }
 
 fn time(seconds: i64) -> DateTime<Utc> {
@@ -282,11 +324,22 @@ mod metadata {
             "the unique key (user_id, id) covers the owner"
         );
         assert_eq!(indexes(Authenticator::TABLE), [""; 0], "the primary key covers it");
-        assert_eq!(indexes(Session::TABLE), ["user_id"]);
+        assert_eq!(indexes(Preferences::TABLE), [""; 0], "there is one row for each owner");
         assert_eq!(
             Job::TABLE.indexes[1].only,
             Some(Condition { column: 3, equals: Literal::Text("ACTIVE") })
         );
+    }
+
+    #[test]
+    fn only_what_has_the_order_of_lists_takes_the_place_of_the_index_that_has_it() {
+        assert_eq!(
+            indexes(Session::TABLE),
+            ["user_id", "user_id, created_at, session_token"],
+            "the index that is declared begins with the owner alone"
+        );
+        assert_eq!(indexes(Ticket::TABLE), ["user_id, created_at, id", "job_id, created_at, id"]);
+        assert_eq!(indexes(Vote::TABLE), [""; 0], "both unique keys go on with the time of creation");
     }
 
     #[test]
@@ -395,6 +448,19 @@ mod new {
         };
         assert_eq!(new, expected);
         assert_eq!(NewUser::default(), NewUser { email: None });
+    }
+
+    #[test]
+    fn json_defaults_are_what_their_text_says() {
+        let new = NewPreferences::new();
+        assert_eq!(new.scopes, ["read", "write"]);
+        assert_eq!((new.numbers.0.len(), new.maybe.as_ref().map(|map| map.0.len())), (0, Some(0)));
+        let anything = Preferences::ANYTHING.position();
+        let Some(Literal::Json(text)) = Preferences::TABLE.columns[anything].default else {
+            panic!("no JSON")
+        };
+        assert_eq!(new.anything, from_json::<larder::__private::serde_json::Value>(text).expect("JSON"));
+        assert_eq!(from_json::<NewPreferences>("{}").expect("all have defaults"), new);
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl LibsqlConfig {
     /// - `memory:` or `:memory:`: a database in memory for one handle.
     /// - `memory:name`: a database in memory for all handles of this process that give this name.
     ///
-    /// Options follow a `?`, separated by `&`: `timeout` and `busy_timeout` (`5s`, `250ms`, `2min`), `cache` (`16MiB`),
+    /// Options follow a `?`, separated by `&`: `timeout` and `busy_timeout` (`5s`, `250ms`, `2m`), `cache` (`16MiB`),
     /// `queue` (a number); for a file also `readers` (a number), `synchronous` (`full`, `normal`, `off`) and `create`
     /// (`true`, `false`). The fields of [`LibsqlConfig`] have their meanings and ranges.
     ///

@@ -2,35 +2,22 @@
 
 use std::{
     fmt,
-    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
-use larder_core::{Error, ErrorKind, Result};
+use larder_core::{Error, ErrorKind};
 use rusqlite::{
-    Connection, DatabaseName, OpenFlags,
-    config::DbConfig,
+    Connection,
     hooks::{AuthAction, AuthContext, Authorization},
 };
 
-use crate::{
-    call::Ticket,
-    config::{LibsqlConfig, Location},
-    error::from_sqlite,
-};
-
-/// How many statements a connection keeps prepared.
-const STATEMENTS: usize = 256;
+use crate::call::Ticket;
 
 /// How many virtual machine instructions run between two looks at the deadline: some tens of microseconds.
 const INSTRUCTIONS: i32 = 1000;
-
-/// How long the write connection waits within SQLite for a lock before its thread looks at its callers again.
-const LOCK_SLICE: Duration = Duration::from_millis(100);
 
 /// A connection with its guards: a deadline for what runs, and no way for SQL to touch transactions or settings that are
 /// larder's.
@@ -66,85 +53,11 @@ impl Drop for Watch<'_> {
 }
 
 impl Database {
-    /// Opens the connection that writes (and, in memory, reads).
-    pub(crate) fn open_writer(config: &LibsqlConfig) -> Result<Self> {
-        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        flags.set(OpenFlags::SQLITE_OPEN_CREATE, config.create);
-        let database = Self::connect(config, flags).map_err(|error| why_not_opened(config, error))?;
-        database.set_up(config).map_err(|error| why_not_opened(config, error))?;
-        database.connection.busy_timeout(LOCK_SLICE).map_err(from_sqlite)?;
-        if database.connection.is_readonly(DatabaseName::Main).map_err(from_sqlite)? {
-            let context = format!("{} may not be written to", config.location);
-            return Err(Error::new(ErrorKind::ReadOnly, context));
-        }
-        if let Location::File(_) = config.location {
-            database.use_wal(config)?;
-        }
+    /// A connection that is set up, from here on guarded.
+    pub(crate) fn new(connection: Connection) -> Self {
+        let database = Self { connection, watched: Arc::default(), own: Arc::default() };
         database.guard();
-        Ok(database)
-    }
-
-    /// Opens a connection that only reads the file that the writer has opened.
-    pub(crate) fn open_reader(config: &LibsqlConfig) -> Result<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let database = Self::connect(config, flags).map_err(from_sqlite)?;
-        database.set_up(config).map_err(from_sqlite)?;
-        database.connection.busy_timeout(config.busy_timeout).map_err(from_sqlite)?;
-        database.connection.pragma_update(None, "query_only", true).map_err(from_sqlite)?;
-        database.guard();
-        Ok(database)
-    }
-
-    fn connect(config: &LibsqlConfig, flags: OpenFlags) -> rusqlite::Result<Self> {
-        let connection = match &config.location {
-            Location::File(path) => Connection::open_with_flags(absolute(path), flags),
-            Location::Memory(None) => Connection::open_in_memory(),
-            // With this VFS, a name that begins with a slash is shared within the process.
-            Location::Memory(Some(name)) => {
-                Connection::open_with_flags_and_vfs(format!("/{name}"), flags, "memdb")
-            }
-        }?;
-        Ok(Self { connection, watched: Arc::default(), own: Arc::default() })
-    }
-
-    fn set_up(&self, config: &LibsqlConfig) -> rusqlite::Result<()> {
-        let connection = &self.connection;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        connection.busy_timeout(config.busy_timeout)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
-        // "x" is an identifier and never a text, and no SQL may damage the file or switch its journal off.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-        connection.pragma_update(None, "trusted_schema", false)?;
-        connection.pragma_update(None, "synchronous", config.synchronous.to_string())?;
-        let kibibytes = i64::try_from(config.cache / 1024).unwrap_or(i64::MAX);
-        // Negative means kibibytes; positive would mean pages.
-        connection.pragma_update(None, "cache_size", -kibibytes)?;
-        let enforced: bool = connection.pragma_query_value(None, "foreign_keys", |row| row.get(0))?;
-        if enforced { Ok(()) } else { Err(rusqlite::Error::InvalidQuery) }
-    }
-
-    /// Switches the file to write-ahead logging. The switch does not wait for other processes that open the file at the
-    /// same time, so this does.
-    fn use_wal(&self, config: &LibsqlConfig) -> Result<()> {
-        let give_up = std::time::Instant::now() + config.busy_timeout;
-        loop {
-            let mode = self
-                .connection
-                .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
-            match mode.map_err(|error| why_not_opened(config, error)) {
-                Ok(mode) if mode.eq_ignore_ascii_case("wal") => return Ok(()),
-                Ok(mode) => {
-                    let context = format!("the journal of {} stays in mode {mode}, not WAL", config.location);
-                    return Err(Error::new(ErrorKind::Unsupported, context));
-                }
-                Err(error) if *error.kind() == ErrorKind::Busy && std::time::Instant::now() < give_up => {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        database
     }
 
     /// Installs what keeps watch over everything that runs from now on.
@@ -246,43 +159,5 @@ fn may_be_used(action: &AuthAction<'_>) -> bool {
             PRAGMAS_WITH_ARGUMENT.iter().any(|allowed| pragma_name.eq_ignore_ascii_case(allowed))
         }
         _ => true,
-    }
-}
-
-/// A path that is never mistaken for one of SQLite's special names.
-fn absolute(path: &Path) -> std::path::PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// SQLite says "unable to open database file" for most of what can be wrong with a path: looks for the reason.
-fn why_not_opened(config: &LibsqlConfig, error: rusqlite::Error) -> Error {
-    let error = from_sqlite(error);
-    let Location::File(path) = &config.location else { return error };
-    let place = config.location.to_string();
-    if path.is_dir() {
-        return Error::new(ErrorKind::Config, format!("{place} is a directory, not a file"))
-            .with_source(error);
-    }
-    let path = absolute(path);
-    let directory = path.parent().unwrap_or(&path);
-    if !directory.is_dir() {
-        let context = format!("the directory {} does not exist", directory.display());
-        return Error::new(ErrorKind::Config, context).with_source(error);
-    }
-    match error.kind() {
-        ErrorKind::Unavailable if !path.exists() && !config.create => {
-            Error::new(ErrorKind::Unavailable, format!("{place} does not exist, and create=false"))
-                .with_source(error)
-        }
-        ErrorKind::Unavailable if !path.exists() => {
-            let context = format!("no file can be created in the directory {}", directory.display());
-            Error::new(ErrorKind::ReadOnly, context).with_source(error)
-        }
-        ErrorKind::Corrupt { .. } => {
-            let kind = error.kind().clone();
-            Error::new(kind, format!("{place} is not a libSQL or SQLite database, or it is damaged"))
-                .with_source(error)
-        }
-        kind => Error::new(kind.clone(), place).with_source(error),
     }
 }

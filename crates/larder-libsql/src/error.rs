@@ -7,7 +7,12 @@ use rusqlite::ffi;
 
 /// The extended result code, when the error comes from SQLite.
 pub(crate) fn extended_code(error: &rusqlite::Error) -> Option<c_int> {
-    error.sqlite_error().map(|error| error.extended_code)
+    match error {
+        rusqlite::Error::SqliteFailure(error, _) | rusqlite::Error::SqlInputError { error, .. } => {
+            Some(error.extended_code)
+        }
+        _ => None,
+    }
 }
 
 /// The result code without its extension.
@@ -66,4 +71,34 @@ fn is_missing(message: &str) -> bool {
     message.starts_with("no such table")
         || message.contains("no such column")
         || message.contains("has no column named")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_follow_the_extended_code() {
+        let corrupt = ErrorKind::Corrupt { entity: "database".into(), field: "".into() };
+        for (code, kind) in [
+            (ffi::SQLITE_BUSY, ErrorKind::Busy),
+            (ffi::SQLITE_BUSY_RECOVERY, ErrorKind::Busy),
+            (ffi::SQLITE_BUSY_SNAPSHOT, ErrorKind::Contention),
+            (ffi::SQLITE_LOCKED_SHAREDCACHE, ErrorKind::Busy),
+            (ffi::SQLITE_INTERRUPT, ErrorKind::Timeout),
+            (ffi::SQLITE_READONLY_DIRECTORY, ErrorKind::ReadOnly),
+            (ffi::SQLITE_FULL, ErrorKind::Full),
+            (ffi::SQLITE_CORRUPT, corrupt.clone()),
+            (ffi::SQLITE_NOTADB, corrupt),
+            (ffi::SQLITE_TOOBIG, ErrorKind::TooLarge),
+            (ffi::SQLITE_CANTOPEN, ErrorKind::Unavailable),
+            (ffi::SQLITE_IOERR_READ, ErrorKind::Unavailable),
+            (ffi::SQLITE_PERM, ErrorKind::Denied),
+            (ffi::SQLITE_AUTH, ErrorKind::Unsupported),
+            (ffi::SQLITE_NOMEM, ErrorKind::Database),
+        ] {
+            let error = from_sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+            assert_eq!(*error.kind(), kind, "{code}");
+        }
+    }
 }

@@ -78,31 +78,39 @@ fn finish(table: &'static Table, error: rusqlite::Error, explained: Result<Optio
     match explained {
         Ok(Some(found)) => found.with_source(error),
         // A look that failed is worth less than the error that it was to explain.
-        Ok(None) | Err(_) => in_its_own_words(table, error),
+        Ok(None) | Err(_) => in_its_own_words(Some(table), error),
     }
 }
 
-/// The error by SQLite's message.
-fn in_its_own_words(table: &'static Table, error: rusqlite::Error) -> Error {
+/// The error of a statement that is no verb.
+pub(crate) fn explain_sql(error: rusqlite::Error) -> Error {
+    in_its_own_words(None, error)
+}
+
+/// The error by SQLite's message, which names table and columns. The table itself is not known when SQL is not a verb's.
+fn in_its_own_words(table: Option<&'static Table>, error: rusqlite::Error) -> Error {
     let said = message(&error);
-    let about = said.rsplit_once(": ").map_or("", |(_, about)| about);
+    // `UNIQUE constraint failed: jars.a, jars.b`, `cannot store TEXT value in INTEGER column jars.a`
+    let about = said.rsplit_once(": ").or_else(|| said.rsplit_once(' ')).map_or("", |(_, about)| about);
+    let entity = || match (table, about.split_once('.')) {
+        (Some(table), _) => table.entity.to_owned(),
+        (None, Some((table, _))) => table.to_owned(),
+        (None, None) => "database".to_owned(),
+    };
     let found = match extended_code(&error) {
         Some(
             ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_ROWID,
-        ) => Error::conflict(table.entity, columns(about)),
-        Some(ffi::SQLITE_CONSTRAINT_NOTNULL) => {
-            Error::invalid(table.entity, columns(about), "must not be null")
+        ) => Error::conflict(entity(), columns(about)),
+        Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => {
+            // With a table, its own references have been looked at: others refer to it.
+            Error::missing_parent("row", table.map_or("row", |table| table.entity))
         }
+        Some(ffi::SQLITE_CONSTRAINT_NOTNULL) => Error::invalid(entity(), columns(about), "must not be null"),
         Some(ffi::SQLITE_CONSTRAINT_CHECK) => {
-            Error::invalid(table.entity, checked_column(table, about), "breaks a rule of the database")
+            Error::invalid(entity(), checked_column(table, about), "breaks a rule of the database")
         }
         Some(ffi::SQLITE_CONSTRAINT_DATATYPE) => {
-            let column = said.rsplit_once(' ').map_or("", |(_, column)| column);
-            Error::invalid(table.entity, columns(column), "is a value of another type")
-        }
-        Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => {
-            return from_sqlite(error)
-                .with_context("rows of another table still refer to a value that was changed");
+            Error::invalid(entity(), columns(about), "is a value of another type")
         }
         _ => return from_sqlite(error),
     };
@@ -116,9 +124,12 @@ fn columns(named: &str) -> String {
 }
 
 /// The column of a CHECK constraint that is named as larder names it; else the constraint's name.
-fn checked_column(table: &'static Table, constraint: &str) -> String {
-    let of_column = (0..table.columns.len()).find(|&column| table.check_name(column) == constraint);
-    of_column.map_or(constraint, |column| table.columns[column].name).to_owned()
+fn checked_column(table: Option<&'static Table>, constraint: &str) -> String {
+    let column = table.and_then(|table| {
+        let mut columns = table.columns.iter().enumerate();
+        columns.find(|(position, _)| table.check_name(*position) == constraint)
+    });
+    column.map_or(constraint, |(_, column)| column.name).to_owned()
 }
 
 /// The first taken key of the first row that cannot be inserted. The rows before it are inserted anew, because they may

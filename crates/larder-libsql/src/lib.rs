@@ -20,6 +20,7 @@ mod database;
 mod error;
 mod execute;
 mod explain;
+mod open;
 mod options;
 mod queue;
 mod reader;

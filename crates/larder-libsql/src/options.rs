@@ -52,10 +52,10 @@ where
     if (min..=max).contains(&number) { Ok(number) } else { Err(refusal()) }
 }
 
-/// `250ms`, `5s`, `2min` or `1h`, from `min` to `max`.
+/// `250ms`, `5s`, `2m` or `1h`, from `min` to `max`.
 pub(crate) fn duration(text: &str, min: Duration, max: Duration) -> Result<Duration, String> {
-    let refusal = || format!("must be a duration like 250ms, 5s or 2min, from {min:?} to {max:?}");
-    let milliseconds = with_unit(text, &[("ms", 1), ("s", 1_000), ("min", 60_000), ("h", 3_600_000)]);
+    let refusal = || format!("must be a duration like 250ms, 5s or 2m, from {min:?} to {max:?}");
+    let milliseconds = with_unit(text, &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)]);
     let duration = milliseconds.map(Duration::from_millis).ok_or_else(refusal)?;
     if (min..=max).contains(&duration) { Ok(duration) } else { Err(refusal()) }
 }

@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use crate::{
     call::Job,
     config::LibsqlConfig,
-    database::Database,
+    open::{open_reader, open_writer},
     queue::Queue,
     reader,
     writer::{Message, Writer},
@@ -116,12 +116,13 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 
 /// Opens the writer's connection, then the readers', each on its own thread.
 fn open(shared: &Arc<Shared>) -> Result<Writer> {
-    let database = Database::open_writer(&shared.config)?;
-    let mut writer = Writer { database, shared: Arc::clone(shared), readers: Vec::new() };
+    let database = open_writer(&shared.config)?;
+    let mut writer =
+        Writer { database, shared: Arc::clone(shared), readers: Vec::new(), last: Default::default() };
     let (report, reports) = mpsc::channel();
     for _ in 0..shared.config.reader_threads() {
         let (shared, report) = (Arc::clone(shared), report.clone());
-        writer.readers.push(spawn("larder-reader", move || match Database::open_reader(&shared.config) {
+        writer.readers.push(spawn("larder-reader", move || match open_reader(&shared.config) {
             Ok(database) => {
                 let _ = report.send(Ok(()));
                 drop(report);

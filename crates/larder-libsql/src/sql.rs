@@ -7,6 +7,7 @@ use crate::{
     call::Work,
     database::Database,
     error::from_sqlite,
+    explain::explain_sql,
     statement::{bind, fetch},
     value::read,
 };
@@ -24,7 +25,7 @@ impl Work for Sql {
 
     fn run(&self, database: &Database) -> Result<SqlOutcome> {
         if is_script(self) {
-            database.connection().execute_batch(&self.sqlite).map_err(from_sqlite)?;
+            database.connection().execute_batch(&self.sqlite).map_err(explain_sql)?;
             return Ok(SqlOutcome::default());
         }
         let mut statement = only_statement(database, self)?;
@@ -85,7 +86,8 @@ fn run_statement(database: &Database, sql: &Sql, statement: &mut Statement<'_>) 
     let rows = fetch(statement, sql.returns.len(), |position, value| {
         let kind: ColumnType = sql.returns[position];
         read(kind, value).map_err(|wrong| Error::corrupt("Sql", names[position].clone()).with_context(wrong))
-    })?;
+    });
+    let rows = rows.map_err(|failure| failure.explained(explain_sql))?;
     let affected = if statement.readonly() { 0 } else { database.connection().changes() };
     Ok(SqlOutcome { rows, affected })
 }

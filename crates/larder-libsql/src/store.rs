@@ -166,3 +166,20 @@ impl Work for Version {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn dropping_the_handle_ends_the_threads() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let url = format!("file:{}?readers=3", directory.path().join("test.db").display());
+        for url in ["memory:", &url] {
+            let store = LibsqlStore::open(LibsqlConfig::parse(url).expect("config")).await.expect("open");
+            let shared = Arc::clone(&store.shared);
+            drop(store);
+            shared.ended().await;
+        }
+    }
+}

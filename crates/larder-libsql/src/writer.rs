@@ -13,6 +13,8 @@ use crate::{
     shared::Shared,
 };
 
+static G: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+static R: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 /// The most calls in one commit. It bounds how long the first of them waits for the last.
 const GROUP: usize = 256;
 
@@ -62,10 +64,12 @@ impl Message {
     }
 }
 
+thread_local! {static YIELDS: u32 = std::env::var("YIELDS").ok().and_then(|s| s.parse().ok()).unwrap_or(0);}
 pub(crate) struct Writer {
     pub(crate) database: Database,
     pub(crate) shared: Arc<Shared>,
     pub(crate) readers: Vec<JoinHandle<()>>,
+    pub(crate) last: std::cell::Cell<usize>,
 }
 
 impl Writer {
@@ -78,6 +82,13 @@ impl Writer {
                 Message::Job(job) => self.commit(job, &mut || self.next_to_join()),
                 Message::Begin(begin) => self.transaction(begin),
             }
+        }
+        {
+            let (g, r) = (
+                G.swap(0, std::sync::atomic::Ordering::Relaxed),
+                R.swap(0, std::sync::atomic::Ordering::Relaxed),
+            );
+            eprintln!("groups {g} rows {r} avg {}", r as f64 / g as f64);
         }
         for reader in self.readers {
             if reader.join().is_err() {
@@ -112,8 +123,16 @@ impl Writer {
             return first.answer();
         }
         let mut group = vec![first];
+        let mut yields = 0;
         while group.len() < GROUP {
-            let Some(mut job) = next() else { break };
+            let Some(mut job) = next() else {
+                if group.len() >= self.last.get() || yields >= YIELDS.with(|y| *y) {
+                    break;
+                }
+                yields += 1;
+                std::thread::yield_now();
+                continue;
+            };
             if !job.ticket().begin() {
                 continue;
             }
@@ -123,6 +142,9 @@ impl Writer {
                 return self.one_by_one(group);
             }
         }
+        self.last.set(group.len());
+        G.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        R.fetch_add(group.len() as u64, std::sync::atomic::Ordering::Relaxed);
         self.end_group(group);
     }
 

@@ -6,17 +6,27 @@
 
 extern crate larder_core as larder;
 
+mod boundary;
+mod failure;
 mod ledger;
 mod plan;
+mod step;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use larder_core::{Begin, Capability, Clock, Error, ErrorKind, Migration, Migrations, Result, Sql, Store};
+use larder_core::{Capability, Clock, Error, ErrorKind, Migrations, Result, Store};
 
 pub use ledger::{LEDGER, LedgerEntry};
+
+/// For how long [`migrate`] tries again while another migrator holds the lock, or while a step loses against what the
+/// application writes. It counts for each step anew.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The pause between two tries, after the store itself has waited for the lock as long as it does.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where a database stands against the migrations that a program brings.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,25 +53,27 @@ pub struct Applied {
 /// # Errors
 /// `Migration` when the ledger and the migrations do not fit, saying what to do; those of the connection.
 pub async fn status(store: &Arc<dyn Store>, sets: &[Migrations]) -> Result<Status> {
+    plan::check_sources(sets)?;
     let mut status = Status::default();
     if !store.supports(Capability::Sql) {
         return Ok(status);
     }
+    status.applied = ledger::read(store, sets).await?;
     for set in sets {
-        let applied = ledger::read(store, set.source()).await?;
-        let pending = plan::pending(set, &applied)?;
-        status.pending.extend(pending.iter().map(|step| set.describe(step)));
-        status.applied.extend(applied);
+        let pending = plan::pending(set, &status.applied)?;
+        status.pending.extend(pending.into_iter().map(|step| set.describe(step)));
     }
     Ok(status)
 }
 
-/// Applies all pending steps, set by set, each in a transaction of its own. Any number of migrators may run at once:
-/// each step is applied by one of them.
+/// Applies all pending steps, set by set, each in a transaction of its own, and tells which it applied. Any number of
+/// migrators may run at once: each step is applied by one of them, and all return when none is pending.
 ///
 /// # Errors
-/// `Migration` when the ledger and the migrations do not fit, and when a step fails (it is then undone, the ones before it
-/// stay); `Busy` when another migrator holds the lock for too long; those of the connection.
+/// - `Migration` when the ledger and the migrations do not fit: nothing was applied.
+/// - `Migration` when a step fails: it is undone, the ones before it stay.
+/// - `Busy` or `Contention` when that lasted longer than [`PATIENCE`].
+/// - Those of the connection; migrating again goes on where it stopped.
 pub async fn migrate(store: &Arc<dyn Store>, clock: &dyn Clock, sets: &[Migrations]) -> Result<Vec<Applied>> {
     let mut applied = Vec::new();
     // What needs no lock is asked first: most starts of a program find nothing to do.
@@ -79,23 +91,20 @@ pub async fn migrate(store: &Arc<dyn Store>, clock: &dyn Clock, sets: &[Migratio
 
 /// Applies the first pending step of a set; `None` when there is none.
 async fn apply_next(store: &Arc<dyn Store>, clock: &dyn Clock, set: &Migrations) -> Result<Option<Applied>> {
-    let mut transaction = store.begin(Begin::Schema).await?;
-    transaction.sql(ledger::creation()?).await?;
-    let entries = ledger::read_in(&mut *transaction, set.source()).await?;
-    let Some(step) = plan::pending(set, &entries)?.first().copied() else {
-        transaction.rollback().await?;
-        return Ok(None);
-    };
-    let begun = Instant::now();
-    let script = Sql::new(step.postgres.to_string(), step.sqlite.to_string());
-    transaction.sql(script).await.map_err(|error| failed(set, step, error))?;
-    let duration = begun.elapsed();
-    ledger::record(&mut *transaction, set, step, clock.now(), duration).await?;
-    transaction.commit().await?;
-    Ok(Some(Applied { step: set.describe(step), duration }))
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        match step::apply_next(store, clock, set).await {
+            Err(error) if error.is_retryable() && Instant::now() < give_up => {
+                tracing::debug!(%error, "migrations have to wait");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) if *error.kind() == ErrorKind::Busy => return Err(still_busy(error)),
+            done => return done,
+        }
+    }
 }
 
-fn failed(set: &Migrations, step: &Migration, error: Error) -> Error {
-    let what = format!("{} failed and was undone; the steps before it stay: {error}", set.describe(step));
-    Error::new(ErrorKind::Migration, what).with_source(error)
+fn still_busy(error: Error) -> Error {
+    let what = "another migrator, or a long transaction, holds the lock: migrate again when it has ended";
+    Error::new(ErrorKind::Busy, what).with_source(error)
 }

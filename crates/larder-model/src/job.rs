@@ -28,9 +28,9 @@ pub enum JobStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, Entity)]
 #[entity(table = "jobs")]
 #[entity(
-    unique(user_id, id),
-    index(user_id, created_at, id),
-    index(next_run_at, id, only(status = "ACTIVE"))
+    unique = [user_id, id],
+    index = [user_id, created_at, id],
+    index = [next_run_at, id] where status = "ACTIVE"
 )]
 pub struct Job {
     /// The id.

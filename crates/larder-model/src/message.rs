@@ -40,7 +40,7 @@ pub enum MessageSource {
 /// A message of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Entity)]
 #[entity(table = "messages")]
-#[entity(index(job_id, created_at, id))]
+#[entity(index = [job_id, created_at, id])]
 pub struct Message {
     /// The id.
     pub id: MessageId,

@@ -1,6 +1,4 @@
 //! A call: a task that carries out one job on a session of the pool.
-//!
-//! This is where lanes will go: a job is data, so that a session that comes free can be given all that wait.
 
 use std::sync::Arc;
 
@@ -70,12 +68,17 @@ pub(crate) async fn call(pool: &Arc<Pool>, job: Job) -> Result<Answer> {
     let deadline = Instant::now() + pool.config().timeout;
     let slot = pool.slot(deadline).await?;
     let task = tokio::spawn(on_a_session(slot, job, deadline));
-    task.await.unwrap_or_else(|error| Err(Error::new(ErrorKind::Database, "the call was aborted").with_source(error)))
+    task.await.unwrap_or_else(|error| {
+        Err(Error::new(ErrorKind::Database, "the call was aborted").with_source(error))
+    })
 }
 
 async fn on_a_session(slot: Slot, job: Job, deadline: Instant) -> Result<Answer> {
-    let mut session =
-        if job.is_single_write() { slot.living_session(deadline).await? } else { slot.session(deadline).await? };
+    let mut session = if job.is_single_write() {
+        slot.living_session(deadline).await?
+    } else {
+        slot.session(deadline).await?
+    };
     loop {
         let Ok(result) = timeout_at(deadline, job.carry_out(&mut session)).await else {
             // Dropped in the middle of a call, the session is closed; the server cancels by its own deadline.
@@ -84,11 +87,11 @@ async fn on_a_session(slot: Slot, job: Job, deadline: Instant) -> Result<Answer>
         let lost = match result {
             Err(Failure::Lost(lost)) => lost,
             Err(failure) => {
-                slot.give_back(session);
+                slot.give_back(session).await;
                 return Err(failure.into_error());
             }
             Ok(answer) => {
-                slot.give_back(session);
+                slot.give_back(session).await;
                 return Ok(answer);
             }
         };

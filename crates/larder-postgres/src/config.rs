@@ -18,7 +18,7 @@ const CANCEL_AFTER: Duration = Duration::from_millis(200);
 /// Prepared statements that are kept for each connection.
 const STATEMENTS: usize = 500;
 
-const OPTIONS: &str = "pool_size, connect_timeout, acquire_timeout, timeout, sslmode, sslrootcert, application_name, host";
+const OPTIONS: &str = "pool_size, lanes, connect_timeout, acquire_timeout, timeout, sslmode, sslrootcert, application_name, host";
 
 /// How to reach a PostgreSQL database, and the limits of the store. `Debug` shows no password.
 ///
@@ -38,6 +38,8 @@ pub struct PostgresConfig {
     /// The most connections, at least 1. 8: a server works best with a few per core, and a dozen processes with this many
     /// stay below its usual limit of 100.
     pub pool_size: u32,
+    /// Whether verbs of concurrent callers share statements and commits. On.
+    pub lanes: bool,
     /// How long making a connection may take. 5 s.
     pub connect_timeout: Duration,
     /// How long a call waits for a free connection before it is `Busy`. 10 s.
@@ -80,6 +82,7 @@ impl PostgresConfig {
             user: user.into(),
             password: None,
             pool_size: 8,
+            lanes: true,
             connect_timeout: Duration::from_secs(5),
             acquire_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(30),
@@ -90,7 +93,7 @@ impl PostgresConfig {
     }
 
     /// Reads `postgres://user:password@host:port/database?option=value&…` (or `postgresql://`). Parts may be
-    /// percent-encoded. Options are the fields of this type: `pool_size`, `connect_timeout`, `acquire_timeout`, `timeout`
+    /// percent-encoded. Options are the fields of this type: `pool_size`, `lanes` (`on`, `off`), `connect_timeout`, `acquire_timeout`, `timeout`
     /// (`250ms`, `5s`, `2m`), `sslmode` (`disable`, `allow`, `prefer`, `require`, `verify-ca`, `verify-full`),
     /// `sslrootcert`, `application_name`, and `host` (a socket's directory) instead of the host in front.
     ///
@@ -98,7 +101,8 @@ impl PostgresConfig {
     /// `Config` naming what is wrong: another scheme, no user, no database, an unknown option, a bad value. The URL itself is
     /// not repeated, because it may hold a password.
     pub fn parse(url: &str) -> Result<Self> {
-        let url = Url::parse(url).map_err(|error| wrong(format!("the PostgreSQL URL is malformed: {error}")))?;
+        let url =
+            Url::parse(url).map_err(|error| wrong(format!("the PostgreSQL URL is malformed: {error}")))?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(wrong(format!("`{}://` is no PostgreSQL URL: use `postgres://`", url.scheme())));
         }
@@ -137,6 +141,13 @@ impl PostgresConfig {
             "pool_size" => {
                 let size = value.parse().ok().filter(|size| (1..=10_000).contains(size));
                 self.pool_size = size.ok_or_else(|| bad_value(name, value, "a number from 1 to 10000"))?;
+            }
+            "lanes" => {
+                self.lanes = match value {
+                    "on" => true,
+                    "off" => false,
+                    _ => return Err(bad_value(name, value, "on or off")),
+                }
             }
             "connect_timeout" => self.connect_timeout = duration(name, value)?,
             "acquire_timeout" => self.acquire_timeout = duration(name, value)?,
@@ -238,7 +249,8 @@ fn duration(name: &str, value: &str) -> Result<Duration> {
         "h" => Some(3_600_000),
         _ => None,
     };
-    let total = number.parse().ok().zip(milliseconds).and_then(|(number, unit): (u64, u64)| number.checked_mul(unit));
+    let total =
+        number.parse().ok().zip(milliseconds).and_then(|(number, unit): (u64, u64)| number.checked_mul(unit));
     match total {
         Some(total @ 1..=86_400_000) => Ok(Duration::from_millis(total)),
         _ => Err(bad_value(name, value, "a duration such as 250ms, 5s or 2m, at most a day")),

@@ -62,14 +62,11 @@ impl From<sqlx::Error> for Failure {
             return error.into();
         }
         match error {
-            sqlx::Error::Encode(cause) => {
-                Self::Refused(Error::invalid("Sql", "bind", cause.to_string()))
-            }
+            sqlx::Error::Encode(cause) => Self::Refused(Error::invalid("Sql", "bind", cause.to_string())),
             // Also a breach of the protocol: nobody knows what state the connection is in.
             cause => {
                 // Only sending fails like this: the server never got the end of what was sent.
-                let nothing_applied =
-                    matches!(&cause, sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe);
+                let nothing_applied = matches!(&cause, sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe);
                 Self::Lost(Lost { cause: LostCause::Connection(cause), nothing_applied })
             }
         }
@@ -79,7 +76,10 @@ impl From<sqlx::Error> for Failure {
 impl From<ServerError> for Failure {
     fn from(error: ServerError) -> Self {
         let error = Box::new(error);
-        if !error.fatal {
+        // A prepared statement whose columns changed their type is refused before it is executed, and for as long as the
+        // connection keeps it. sqlx cannot be told to forget one statement, so the connection has to go.
+        let outdated = error.code == "0A000" && error.message.starts_with("cached plan");
+        if !error.fatal && !outdated {
             return Self::Server(error);
         }
         // The server ends a session for good (57P01: an administrator's command) only where it can still abort what it was
@@ -161,12 +161,17 @@ const KINDS: &[(&str, ErrorKind, &str)] = &[
     ("40P01", ErrorKind::Contention, "deadlock"),
     ("55P03", ErrorKind::Busy, "a lock was not to be had in time"),
     ("57014", ErrorKind::Timeout, "the server cancelled the statement"),
-    ("53300", ErrorKind::Busy, "the server has no more connections: lower pool_size, or raise its max_connections"),
+    (
+        "53300",
+        ErrorKind::Busy,
+        "the server has no more connections: lower pool_size, or raise its max_connections",
+    ),
     ("53100", ErrorKind::Full, ""),
     ("54", ErrorKind::TooLarge, ""),
     ("42P01", ErrorKind::Schema, "a table is missing: run migrate()"),
     ("42703", ErrorKind::Schema, "a column is missing: run migrate()"),
     ("42704", ErrorKind::Schema, "a type is missing: run migrate()"),
+    ("25P02", ErrorKind::TransactionAborted, ""),
     ("25006", ErrorKind::ReadOnly, ""),
     ("28", ErrorKind::Denied, ""),
     ("42501", ErrorKind::Denied, "the user lacks a privilege"),
@@ -202,8 +207,13 @@ impl ServerError {
         match self.code.as_str() {
             "23505" => Some(Error::conflict(table.entity, self.key(table)?)),
             "23503" => Some(Error::missing_parent(table.entity, self.parent(table)?)),
+            "23502" => {
+                let column = self.column.as_deref().filter(|column| table.position(column).is_some())?;
+                Some(Error::invalid(table.entity, column.to_owned(), "must not be null"))
+            }
             "23514" => {
-                let column = (0..table.columns.len()).find(|&column| self.violates(&table.check_name(column)))?;
+                let column =
+                    (0..table.columns.len()).find(|&column| self.violates(&table.check_name(column)))?;
                 Some(Error::invalid(table.entity, table.columns[column].name, self.message.clone()))
             }
             "22003" => Some(Error::invalid(table.entity, sums(verb), "out of the range of a 64-bit integer")),
@@ -255,8 +265,11 @@ fn sums(verb: &Verb) -> String {
         Verb::Update(update) => &update.set,
         Verb::Upsert(upsert) => &upsert.set,
         Verb::Claim(claim) => &claim.set,
-        Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Insert(_) | Verb::Delete(_) => return String::new(),
+        Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Insert(_) | Verb::Delete(_) => {
+            return String::new();
+        }
     };
-    let columns = set.iter().filter(|(_, assign)| matches!(assign, Assign::Add(_))).map(|(column, _)| *column);
+    let columns =
+        set.iter().filter(|(_, assign)| matches!(assign, Assign::Add(_))).map(|(column, _)| *column);
     verb.table().names(&columns.collect::<Vec<_>>())
 }

@@ -43,7 +43,10 @@ pub(crate) struct Pool {
 /// `PgConnectOptions` would show the password.
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("config", &self.config).field("closed", &self.is_closed).finish_non_exhaustive()
+        f.debug_struct("Pool")
+            .field("config", &self.config)
+            .field("closed", &self.is_closed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -90,6 +93,7 @@ impl Pool {
 
     /// To be called when a connection was lost.
     pub(crate) fn lost_one(&self) {
+        tracing::warn!(server = self.config.address(), "a connection was lost");
         self.losses.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -109,8 +113,13 @@ impl Pool {
         self.permits.close();
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         for session in idle {
-            session.close().await;
+            self.dismiss(session).await;
         }
+    }
+
+    /// Closes a session in an orderly way, if the server takes part.
+    async fn dismiss(&self, session: Session) {
+        let _ = timeout(self.config.connect_timeout, session.close()).await;
     }
 }
 
@@ -168,7 +177,10 @@ impl Slot {
         let losses = self.pool.losses.load(Ordering::Acquire);
         let limit = deadline.min(Instant::now() + config.connect_timeout);
         match timeout_at(limit, self.pool.options.connect()).await {
-            Ok(Ok(connection)) => Ok(Session::new(connection, losses)),
+            Ok(Ok(connection)) => {
+                tracing::debug!(server = config.address(), "connected");
+                Ok(Session::new(connection, losses))
+            }
             Ok(Err(error)) => Err(connect_error(config, error)),
             Err(_) => {
                 let context = format!("{} does not answer", config.address());
@@ -177,13 +189,13 @@ impl Slot {
         }
     }
 
-    /// Gives the session back, for others to use.
-    pub(crate) fn give_back(self, mut session: Session) {
+    /// Gives the session back, for others to use; one that is spoilt is closed.
+    pub(crate) async fn give_back(self, mut session: Session) {
         if session.spoilt {
-            return;
+            return self.pool.dismiss(session).await;
         }
         session.given_back();
-        session.losses_then = session.losses_then.max(self.pool.losses.load(Ordering::Acquire));
+        session.losses_then = self.pool.losses.load(Ordering::Acquire);
         self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
     }
 }

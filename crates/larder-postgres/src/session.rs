@@ -94,7 +94,10 @@ impl Session {
     }
 
     /// Executes a command without values, or a script of several, unprepared.
-    pub(crate) async fn script(&mut self, text: impl Into<std::borrow::Cow<'static, str>>) -> Result<(), Failure> {
+    pub(crate) async fn script(
+        &mut self,
+        text: impl Into<std::borrow::Cow<'static, str>>,
+    ) -> Result<(), Failure> {
         sqlx::raw_sql(AssertSqlSafe(text.into())).execute(&mut self.connection).await?;
         Ok(())
     }

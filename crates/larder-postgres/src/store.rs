@@ -12,6 +12,7 @@ pub use crate::transaction::SCHEMA_LOCK_WAIT;
 use crate::{
     PostgresConfig,
     call::{Answer, Job, call},
+    lanes::Lanes,
     pool::Pool,
     transaction,
 };
@@ -20,6 +21,8 @@ use crate::{
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: Arc<Pool>,
+    /// `None` when they are switched off.
+    lanes: Option<Lanes>,
 }
 
 impl PostgresStore {
@@ -33,8 +36,9 @@ impl PostgresStore {
         let deadline = Instant::now() + pool.config().connect_timeout;
         let slot = pool.slot(deadline).await?;
         let session = slot.connect(deadline).await?;
-        slot.give_back(session);
-        Ok(Self { pool })
+        slot.give_back(session).await;
+        let lanes = pool.config().lanes.then(|| Lanes::new(&pool));
+        Ok(Self { pool, lanes })
     }
 }
 
@@ -52,6 +56,13 @@ impl Store for PostgresStore {
 
     async fn execute(&self, verb: Verb) -> Result<Outcome> {
         larder_sql::check(&verb)?;
+        let verb = match &self.lanes {
+            Some(lanes) => match lanes.execute(verb).await {
+                Ok(answer) => return answer,
+                Err(verb) => verb,
+            },
+            None => verb,
+        };
         match call(&self.pool, Job::Verb(verb)).await? {
             Answer::Outcome(outcome) => Ok(outcome),
             _ => Err(mixed_up()),
@@ -86,7 +97,12 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) -> Result<()> {
-        self.pool.close().await;
+        let finish_lanes = async {
+            if let Some(lanes) = &self.lanes {
+                lanes.finish().await;
+            }
+        };
+        tokio::join!(finish_lanes, self.pool.close());
         Ok(())
     }
 }

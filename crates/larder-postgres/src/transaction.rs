@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use larder_core::{Begin, ColumnType, Error, ErrorKind, Outcome, Result, Sql, SqlOutcome, Transaction, Value, Verb};
+use larder_core::{
+    Begin, ColumnType, Error, ErrorKind, Outcome, Result, Sql, SqlOutcome, Transaction, Value, Verb,
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep, timeout_at},
@@ -74,7 +76,9 @@ async fn open(slot: &Slot, begin: Begin, deadline: Instant) -> Result<Session> {
     let mut session = slot.session(deadline).await?;
     loop {
         let opened = match begin {
-            Begin::Serializable => timeout_at(deadline, session.begin("BEGIN ISOLATION LEVEL SERIALIZABLE")).await,
+            Begin::Serializable => {
+                timeout_at(deadline, session.begin("BEGIN ISOLATION LEVEL SERIALIZABLE")).await
+            }
             Begin::Schema => timeout_at(deadline, begin_schema(&mut session)).await,
         };
         let busy = || Error::new(ErrorKind::Busy, "the transaction could not be opened in time");
@@ -142,7 +146,7 @@ impl Actor {
             };
             match then {
                 Then::GoOn => {}
-                Then::Ended => return self.slot.give_back(self.session),
+                Then::Ended => return self.slot.give_back(self.session).await,
                 Then::Drop => return,
             }
         }
@@ -264,7 +268,6 @@ fn gone() -> Error {
 #[async_trait]
 impl Transaction for Handle {
     async fn execute(&mut self, verb: Verb) -> Result<Outcome> {
-        larder_sql::check(&verb)?;
         self.ask(|answer| Request::Verb(verb, answer)).await
     }
 

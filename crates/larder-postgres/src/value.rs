@@ -54,14 +54,22 @@ fn many(arguments: &mut PgArguments, kind: ColumnType, values: Vec<Value>) -> Re
     with_type!(kind, add_many(arguments, values))
 }
 
-fn add_one<T>(arguments: &mut PgArguments, value: Value, get: fn(Value) -> Option<T>) -> Result<(), BoxDynError>
+fn add_one<T>(
+    arguments: &mut PgArguments,
+    value: Value,
+    get: fn(Value) -> Option<T>,
+) -> Result<(), BoxDynError>
 where
     for<'q> T: Encode<'q, Postgres> + Type<Postgres> + 'q,
 {
     sqlx::Arguments::add(arguments, nullable(value, get)?)
 }
 
-fn add_many<T>(arguments: &mut PgArguments, values: Vec<Value>, get: fn(Value) -> Option<T>) -> Result<(), BoxDynError>
+fn add_many<T>(
+    arguments: &mut PgArguments,
+    values: Vec<Value>,
+    get: fn(Value) -> Option<T>,
+) -> Result<(), BoxDynError>
 where
     for<'q> T: Encode<'q, Postgres> + Type<Postgres> + PgHasArrayType + 'q,
 {
@@ -80,7 +88,10 @@ fn nullable<T>(value: Value, get: fn(Value) -> Option<T>) -> Result<Option<T>, W
 ///
 /// # Errors
 /// The position of the column that cannot be read, and why.
-pub(crate) fn row(row: &PgRow, kinds: impl ExactSizeIterator<Item = ColumnType>) -> Result<Row, (usize, BoxDynError)> {
+pub(crate) fn row(
+    row: &PgRow,
+    kinds: impl ExactSizeIterator<Item = ColumnType>,
+) -> Result<Row, (usize, BoxDynError)> {
     let mut values = Vec::with_capacity(kinds.len());
     for (position, kind) in kinds.enumerate() {
         let raw = row.try_get_raw(position).map_err(|error| (position, error.into()))?;

@@ -15,7 +15,9 @@ pub(crate) async fn execute(session: &mut Session, verb: &Verb) -> Result<Outcom
     if let Verb::Insert(insert) = verb {
         let statements = larder_sql::insert(POSTGRES, insert);
         if statements.len() > 1 {
-            return insert_together(session, statements).await.map_err(|failure| failure.explained(Some(verb)));
+            return insert_together(session, statements)
+                .await
+                .map_err(|failure| failure.explained(Some(verb)));
         }
     }
     execute_step(session, verb, None).await
@@ -29,7 +31,11 @@ async fn insert_together(session: &mut Session, statements: Vec<Statement>) -> R
 }
 
 /// Executes a verb in a transaction that any error of it ends.
-pub(crate) async fn execute_step(session: &mut Session, verb: &Verb, lock: Option<Lock>) -> Result<Outcome, Failure> {
+pub(crate) async fn execute_step(
+    session: &mut Session,
+    verb: &Verb,
+    lock: Option<Lock>,
+) -> Result<Outcome, Failure> {
     statements(session, verb, lock).await.map_err(|failure| failure.explained(Some(verb)))
 }
 
@@ -49,7 +55,9 @@ async fn statements(session: &mut Session, verb: &Verb, lock: Option<Lock>) -> R
         }
         Verb::Insert(insert) => write_rows(session, larder_sql::insert(POSTGRES, insert)).await,
         Verb::Update(update) => change(session, update).await,
-        Verb::Delete(delete) => changed(session, larder_sql::delete(POSTGRES, delete), delete.returning).await,
+        Verb::Delete(delete) => {
+            changed(session, larder_sql::delete(POSTGRES, delete), delete.returning).await
+        }
         Verb::Upsert(upsert) => put(session, upsert).await,
         Verb::Claim(Claim { limit: 0, .. }) => Ok(Outcome::Rows(Vec::new())),
         Verb::Claim(claim) => Ok(Outcome::Rows(session.rows(larder_sql::claim(claim)).await?)),
@@ -120,6 +128,7 @@ fn conflict(table: &'static Table, key: &[usize]) -> Failure {
 
 /// Executes a verb in a transaction that goes on after a `Conflict`.
 pub(crate) async fn execute_in_transaction(session: &mut Session, verb: &Verb) -> Result<Outcome, Failure> {
+    larder_sql::check(verb).map_err(Failure::Refused)?;
     match verb {
         Verb::Insert(Insert { table, rows }) if rows.len() == 1 => {
             insert_one(session, table, &rows[0]).await.map_err(|failure| failure.explained(Some(verb)))
@@ -136,7 +145,8 @@ async fn insert_one(session: &mut Session, table: &'static Table, row: &[Value])
     }
     let probe = larder_sql::conflict_probe(POSTGRES, table, row);
     let rows = session.rows(probe.statement).await?;
-    let taken = rows.first().and_then(|row| row.values().iter().position(|taken| *taken == Value::Bool(true)));
+    let taken =
+        rows.first().and_then(|row| row.values().iter().position(|taken| *taken == Value::Bool(true)));
     Err(match taken.and_then(|index| probe.keys.get(index)) {
         Some(key) => conflict(table, key),
         // The row that was in the way is gone again.
@@ -148,7 +158,8 @@ async fn insert_one(session: &mut Session, table: &'static Table, row: &[Value])
 fn may_conflict(verb: &Verb) -> bool {
     let table = verb.table();
     let in_a_key = |column: &usize| {
-        table.primary_key.contains(column) || table.uniques.iter().any(|unique| unique.columns.contains(column))
+        table.primary_key.contains(column)
+            || table.uniques.iter().any(|unique| unique.columns.contains(column))
     };
     match verb {
         Verb::Insert(insert) => !insert.rows.is_empty(),

@@ -44,7 +44,9 @@ fn check_assignments(table: &'static Table, set: &[(usize, Assign)]) -> Result<(
             Assign::Add(_) if kind == ColumnType::Int => Ok(()),
             Assign::Advance(_) if kind == ColumnType::Time => Ok(()),
             Assign::Add(_) => Err(Error::invalid(table.entity, table.columns[*column].name, "is no integer")),
-            Assign::Advance(_) => Err(Error::invalid(table.entity, table.columns[*column].name, "is no time")),
+            Assign::Advance(_) => {
+                Err(Error::invalid(table.entity, table.columns[*column].name, "is no time"))
+            }
         }
     })
 }
@@ -53,7 +55,9 @@ fn check_value(table: &'static Table, column: usize, value: &Value) -> Result<()
     let reason = match (table.columns[column].kind, value) {
         (_, Value::Null) => return Ok(()),
         (kind, value) if !has_type(kind, value) => "is a value of another type".to_owned(),
-        (ColumnType::Text, Value::Text(text)) if text.contains('\0') => "must not hold the NUL character".to_owned(),
+        (ColumnType::Text, Value::Text(text)) if text.contains('\0') => {
+            "must not hold the NUL character".to_owned()
+        }
         (ColumnType::Enum(values), Value::Text(text)) if !values.variants.contains(&text.as_str()) => {
             format!("must be one of {}", values.variants.join(", "))
         }

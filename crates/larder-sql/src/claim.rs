@@ -173,3 +173,58 @@ pub fn claim_update(claim: &Claim, key: Vec<Value>) -> Update {
         returning: true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use larder_core::{Assign, SortDirection};
+
+    use super::*;
+    use crate::fixtures::{JOBS, text, uuid};
+
+    fn due(fair_by: Option<usize>) -> Claim {
+        let by = |column, direction| Order { column, direction };
+        Claim {
+            table: &JOBS,
+            filter: Filter::IsNotNull(3),
+            order: vec![by(3, SortDirection::Asc), by(0, SortDirection::Asc)],
+            fair_by,
+            limit: 5,
+            set: vec![(2, Assign::Set(text("ON"))), (4, Assign::Add(1))],
+        }
+    }
+
+    #[test]
+    fn in_order() {
+        let expected = [
+            r##"WITH "chosen" AS MATERIALIZED (SELECT "jobs"."id" AS "#key0", "jobs"."due" AS "#order0", "jobs"."id" AS "#order1" FROM "jobs" WHERE "jobs"."due" IS NOT NULL ORDER BY "jobs"."due" ASC NULLS LAST, "jobs"."id" ASC LIMIT 5 FOR NO KEY UPDATE OF "jobs" SKIP LOCKED), "##,
+            r##""changed" AS (UPDATE "jobs" SET "status" = $1::"job_status", "count" = "jobs"."count" + $2 FROM "chosen" WHERE "jobs"."id" = "chosen"."#key0" RETURNING "jobs"."id" AS "id", "jobs"."user_id" AS "user_id", "jobs"."status"::text AS "status", "jobs"."due" AS "due", "jobs"."count" AS "count", "chosen"."#order0", "chosen"."#order1") "##,
+            r##"SELECT "id", "user_id", "status", "due", "count" FROM "changed" ORDER BY "#order0" ASC NULLS LAST, "#order1" ASC"##,
+        ];
+        assert_eq!(claim(&due(None)).text, expected.concat());
+        let expected = r#"SELECT "id" FROM "jobs" WHERE "due" IS NOT NULL ORDER BY "due" ASC NULLS LAST, "id" ASC LIMIT 5"#;
+        assert_eq!(claim_keys(&due(None)).text, expected);
+    }
+
+    #[test]
+    fn in_turns() {
+        let expected = [
+            r##"WITH "turns" AS MATERIALIZED (SELECT "id" AS "#key0", row_number() OVER (PARTITION BY "user_id" ORDER BY "due" ASC NULLS LAST, "id" ASC) AS "#turn" FROM "jobs" WHERE "due" IS NOT NULL), "##,
+            r##""chosen" AS MATERIALIZED (SELECT "jobs"."id" AS "#key0", "turns"."#turn", "jobs"."due" AS "#order0", "jobs"."id" AS "#order1" FROM "jobs" JOIN "turns" ON "jobs"."id" = "turns"."#key0" WHERE "jobs"."due" IS NOT NULL ORDER BY "#turn", "jobs"."due" ASC NULLS LAST, "jobs"."id" ASC LIMIT 5 FOR NO KEY UPDATE OF "jobs" SKIP LOCKED), "##,
+        ];
+        let text = claim(&due(Some(1))).text;
+        assert!(text.starts_with(&expected.concat()), "{text}");
+        assert!(
+            text.ends_with(r##" FROM "changed" ORDER BY "#turn", "#order0" ASC NULLS LAST, "#order1" ASC"##),
+            "{text}"
+        );
+        let expected = r##"SELECT "id" FROM (SELECT *, row_number() OVER (PARTITION BY "user_id" ORDER BY "due" ASC NULLS LAST, "id" ASC) AS "#turn" FROM "jobs" WHERE "due" IS NOT NULL) ORDER BY "#turn", "due" ASC NULLS LAST, "id" ASC LIMIT 5"##;
+        assert_eq!(claim_keys(&due(Some(1))).text, expected);
+    }
+
+    #[test]
+    fn on_sqlite_each_row_is_an_update() {
+        let update = claim_update(&due(None), vec![uuid(3)]);
+        assert_eq!(update.key, Some(Key { columns: &[0], values: vec![uuid(3)] }));
+        assert_eq!((update.set, update.returning), (due(None).set, true));
+    }
+}

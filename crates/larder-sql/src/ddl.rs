@@ -2,7 +2,10 @@
 
 use larder_core::{ColumnType, Condition, EnumType, ForeignKey, Index, Literal, Rule, Table};
 
-use crate::{Dialect, dialect::{quote, quote_text}};
+use crate::{
+    Dialect,
+    dialect::{quote, quote_text},
+};
 
 /// Microseconds since 1970 of the first and the last instant of the years 1 to 9999.
 const TIMES: (i64, i64) = (-62_135_596_800_000_000, 253_402_300_799_999_999);
@@ -54,10 +57,10 @@ fn parents_first(tables: &[&'static Table]) -> Vec<&'static Table> {
 fn enums(dialect: Dialect, table: &'static Table) -> Vec<&'static EnumType> {
     let mut types = Vec::new();
     for column in table.columns {
-        if let (Dialect::Postgres, ColumnType::Enum(kind)) = (dialect, column.kind) {
-            if !types.contains(&kind) {
-                types.push(kind);
-            }
+        if let (Dialect::Postgres, ColumnType::Enum(kind)) = (dialect, column.kind)
+            && !types.contains(&kind)
+        {
+            types.push(kind);
         }
     }
     types
@@ -72,7 +75,8 @@ fn texts(kind: &EnumType) -> String {
 }
 
 fn create(dialect: Dialect, table: &'static Table) -> String {
-    let mut lines: Vec<String> = (0..table.columns.len()).map(|column| column_line(dialect, table, column)).collect();
+    let mut lines: Vec<String> =
+        (0..table.columns.len()).map(|column| column_line(dialect, table, column)).collect();
     lines.push(constraint(
         &table.primary_key_name(),
         &format!("PRIMARY KEY ({})", names(table, table.primary_key)),
@@ -185,4 +189,74 @@ fn create_index(table: &Table, index: &Index, dialect: Dialect) -> String {
 fn only(table: &Table, condition: Condition, dialect: Dialect) -> String {
     let name = quote(table.columns[condition.column].name);
     format!(" WHERE {name} = {}", literal(dialect, condition.equals))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{JOBS, ODDS, USERS};
+
+    #[test]
+    fn postgres() {
+        let expected = r#"CREATE TABLE "users" (
+    "id" uuid NOT NULL,
+    "email" text COLLATE "C",
+    CONSTRAINT "users_pkey" PRIMARY KEY ("id"),
+    CONSTRAINT "users_email_key" UNIQUE ("email"),
+    CONSTRAINT "users_email_check" CHECK (position('@' IN "email") > 1)
+);
+CREATE TYPE "job_status" AS ENUM ('ON', 'it''s off');
+CREATE TABLE "jobs" (
+    "id" uuid NOT NULL,
+    "user_id" uuid NOT NULL,
+    "status" "job_status" NOT NULL DEFAULT 'ON',
+    "due" timestamptz,
+    "count" bigint NOT NULL DEFAULT 0,
+    "name_search" text COLLATE "C" NOT NULL,
+    CONSTRAINT "jobs_pkey" PRIMARY KEY ("id"),
+    CONSTRAINT "jobs_user_id_id_key" UNIQUE ("user_id", "id"),
+    CONSTRAINT "jobs_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE,
+    CONSTRAINT "jobs_count_check" CHECK ("count" BETWEEN -128 AND 127 AND "count" >= 0)
+);
+CREATE INDEX "jobs_user_id_id_idx" ON "jobs" ("user_id", "id");
+CREATE INDEX "jobs_due_idx" ON "jobs" ("due") WHERE "status" = 'ON';
+"#;
+        assert_eq!(create_schema(Dialect::Postgres, &[&JOBS, &USERS]), expected);
+    }
+
+    #[test]
+    fn sqlite() {
+        let expected = r#"CREATE TABLE "odds" (
+    "a" TEXT NOT NULL,
+    "b" INTEGER NOT NULL,
+    "flag" INTEGER NOT NULL DEFAULT 1,
+    "json" TEXT NOT NULL DEFAULT '{}',
+    "blob" BLOB,
+    "ratio" REAL NOT NULL DEFAULT 1.0,
+    "url" TEXT NOT NULL,
+    CONSTRAINT "odds_pkey" PRIMARY KEY ("a", "b"),
+    CONSTRAINT "odds_flag_check" CHECK ("flag" IN (0, 1)),
+    CONSTRAINT "odds_json_check" CHECK (json_valid("json")),
+    CONSTRAINT "odds_url_check" CHECK ((substr("url", 1, 7) = 'http://' OR substr("url", 1, 8) = 'https://') AND length("url") BETWEEN 1 AND 9)
+) STRICT"#;
+        assert_eq!(create_table(Dialect::Sqlite, &ODDS), [expected]);
+        let jobs = &create_table(Dialect::Sqlite, &JOBS)[0];
+        for part in [
+            r#""id" BLOB NOT NULL,"#,
+            r#""status" TEXT NOT NULL DEFAULT 'ON',"#,
+            r#"CHECK ("status" IN ('ON', 'it''s off'))"#,
+            r#"CHECK (length("user_id") = 16)"#,
+            r#"CHECK ("due" BETWEEN -62135596800000000 AND 253402300799999999)"#,
+        ] {
+            assert!(jobs.contains(part), "{part} in {jobs}");
+        }
+    }
+
+    #[test]
+    fn the_times_are_the_years_1_to_9999() {
+        let times = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"];
+        let times =
+            times.map(|time| time.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_micros());
+        assert_eq!((times[0], times[1]), TIMES);
+    }
 }

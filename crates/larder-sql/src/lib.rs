@@ -5,22 +5,33 @@
 //! What takes more than one statement (a claim on SQLite, an overflow, a conflict that must not raise) is described at the
 //! functions that render the parts.
 
+mod batch;
 mod check;
 mod claim;
 mod ddl;
+mod definition;
 mod dialect;
+#[cfg(test)]
+mod fixtures;
+mod introspect;
+mod logical;
 mod read;
 mod statement;
 mod write;
 mod writer;
 
+pub use batch::{Batchable, RowKey, batch, batch_answers, batchable};
 pub use check::check;
 pub use claim::{claim, claim_keys, claim_update};
 pub use ddl::{create_schema, create_table};
 pub use dialect::Dialect;
+pub use introspect::introspect;
+pub use logical::{
+    LogicalColumn, LogicalForeignKey, LogicalIndex, LogicalKey, LogicalSchema, LogicalTable, LogicalType,
+};
 pub use read::{Lock, count, get, get_locked, select};
 pub use statement::{Bind, Returns, Statement};
 pub use write::{
-    ConflictProbe, add_overflow, add_probe, conflict_probe, delete, insert, insert_unless_conflict, update, upsert,
-    upsert_as_update,
+    ConflictProbe, add_overflow, add_probe, conflict_probe, delete, insert, insert_unless_conflict, update,
+    upsert, upsert_as_update,
 };

@@ -1,8 +1,6 @@
 //! Insert, update, delete and upsert.
 
-use larder_core::{
-    Assign, ColumnType, Delete, Error, Filter, Insert, Key, Op, Table, Update, Upsert, Value,
-};
+use larder_core::{Assign, ColumnType, Delete, Error, Filter, Insert, Key, Op, Table, Update, Upsert, Value};
 
 use crate::{Dialect, Returns, Statement, writer::Writer};
 
@@ -38,7 +36,7 @@ fn insert_values(dialect: Dialect, table: &'static Table, rows: &[Vec<Value>], r
     let mut writer = Writer::new(dialect, table);
     insert_into(&mut writer);
     writer.push(" VALUES ");
-    writer.separated(rows, ", ", values);
+    writer.separated(rows, ", ", |writer, row| values(writer, row));
     writer.push(rest);
     writer.finish(Returns::Affected)
 }
@@ -51,9 +49,11 @@ fn insert_into(writer: &mut Writer) {
     writer.push(")");
 }
 
-fn values(writer: &mut Writer, row: &Vec<Value>) {
+fn values(writer: &mut Writer, row: &[Value]) {
     writer.push("(");
-    writer.separated(row.iter().enumerate(), ", ", |writer, (column, value)| writer.value(column, value.clone()));
+    writer.separated(row.iter().enumerate(), ", ", |writer, (column, value)| {
+        writer.value(column, value.clone())
+    });
     writer.push(")");
 }
 
@@ -82,7 +82,7 @@ fn insert_arrays(table: &'static Table, rows: &[Vec<Value>]) -> Statement {
 fn chunks(rows: &[Vec<Value>], max_rows: usize) -> Vec<&[Vec<Value>]> {
     let (mut chunks, mut begin, mut bytes) = (Vec::new(), 0, 0);
     for (index, row) in rows.iter().enumerate() {
-        let size: usize = row.iter().map(size).sum();
+        let size: usize = row.iter().map(Value::size).sum();
         if index > begin && (index - begin == max_rows || bytes + size > MAX_STATEMENT_BYTES) {
             chunks.push(&rows[begin..index]);
             (begin, bytes) = (index, 0);
@@ -93,27 +93,6 @@ fn chunks(rows: &[Vec<Value>], max_rows: usize) -> Vec<&[Vec<Value>]> {
         chunks.push(&rows[begin..]);
     }
     chunks
-}
-
-/// About how many bytes a value is.
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Text(text) => text.len(),
-        Value::Bytes(bytes) => bytes.len(),
-        Value::Json(json) => json_size(json),
-        _ => 16,
-    }
-}
-
-fn json_size(json: &serde_json::Value) -> usize {
-    match json {
-        serde_json::Value::String(text) => text.len(),
-        serde_json::Value::Array(items) => items.iter().map(json_size).sum(),
-        serde_json::Value::Object(entries) => {
-            entries.iter().map(|(key, value)| key.len() + json_size(value)).sum()
-        }
-        _ => 8,
-    }
 }
 
 /// Asks which keys of a row are taken: one row, with a `Bool` for each of `keys`.
@@ -147,7 +126,7 @@ pub fn conflict_probe(dialect: Dialect, table: &'static Table, row: &[Value]) ->
 /// row, [`add_probe`] and [`add_overflow`] tell whether that is why.
 pub fn update(dialect: Dialect, update: &Update) -> Statement {
     let mut writer = Writer::new(dialect, update.table);
-    let Update { key, owner, filter, set, .. } = update;
+    let Update { key, filter, set, .. } = update;
     if dialect == Dialect::Postgres && key.is_none() {
         // Rows are locked in the order of their keys, so that two updates of the same rows do not deadlock.
         chosen(&mut writer, None, update.owner, filter, |writer| {
@@ -158,12 +137,18 @@ pub fn update(dialect: Dialect, update: &Update) -> Statement {
         update_set(&mut writer, set);
         writer.push(" FROM \"chosen\"");
         where_chosen(&mut writer);
-    } else {
-        update_set(&mut writer, set);
-        writer.conditions(key.as_ref(), *owner, filter);
-        writer.and_sums_fit(set);
+        return returning(writer, update.returning);
     }
-    returning(writer, update.returning)
+    update_where(writer, update, update.returning)
+}
+
+/// An update of the rows that its conditions choose. The writer may bind columns of joined rows.
+pub(crate) fn update_where(mut writer: Writer, update: &Update, returns: bool) -> Statement {
+    update_set(&mut writer, &update.set);
+    writer.rows_here(" FROM ");
+    writer.conditions(update.key.as_ref(), update.owner, &update.filter);
+    writer.and_sums_fit(&update.set);
+    returning(writer, returns)
 }
 
 fn update_set(writer: &mut Writer, set: &[(usize, Assign)]) {
@@ -282,12 +267,17 @@ pub fn delete(dialect: Dialect, delete: &Delete) -> Statement {
             at_most(&mut writer, *limit);
             writer.push(")");
         }
-        _ => {
-            delete_from(&mut writer);
-            writer.conditions(key.as_ref(), *owner, filter);
-        }
+        _ => return delete_where(writer, delete, delete.returning),
     }
     returning(writer, delete.returning)
+}
+
+/// A deletion of the rows that its conditions choose. The writer may bind columns of joined rows.
+pub(crate) fn delete_where(mut writer: Writer, delete: &Delete, returns: bool) -> Statement {
+    delete_from(&mut writer);
+    writer.rows_here(" USING ");
+    writer.conditions(delete.key.as_ref(), delete.owner, &delete.filter);
+    returning(writer, returns)
 }
 
 fn delete_from(writer: &mut Writer) {
@@ -341,5 +331,159 @@ pub fn upsert_as_update(upsert: &Upsert) -> Update {
         filter: Filter::always(),
         set: upsert.set.clone(),
         returning: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Bind,
+        fixtures::{JOBS, ODDS, text, uuid, values},
+    };
+
+    fn job(number: u128) -> Vec<Value> {
+        vec![uuid(number), uuid(1), text("ON"), Value::Null, Value::Int(0), text("")]
+    }
+
+    fn by_key(set: Vec<(usize, Assign)>) -> Update {
+        Update {
+            table: &JOBS,
+            owner: Some(uuid::Uuid::from_u128(1)),
+            key: Some(Key { columns: &[0], values: vec![uuid(7)] }),
+            filter: Filter::IsNull(3),
+            set,
+            returning: false,
+        }
+    }
+
+    fn removal(key: Option<Key>, limit: Option<u64>) -> Delete {
+        Delete { table: &ODDS, owner: None, key, filter: Filter::IsNull(4), limit, returning: false }
+    }
+
+    const COLUMNS: &str = r#"("id", "user_id", "status", "due", "count", "name_search")"#;
+
+    #[test]
+    fn one_row() {
+        let verb = Insert { table: &JOBS, rows: vec![job(1)] };
+        let [statement] = &insert(Dialect::Postgres, &verb)[..] else { panic!() };
+        let expected =
+            format!(r#"INSERT INTO "jobs" {COLUMNS} VALUES ($1, $2, $3::"job_status", $4, $5, $6)"#);
+        assert_eq!(statement.text, expected);
+        assert_eq!(values(statement), job(1));
+        let statement = insert_unless_conflict(Dialect::Postgres, &JOBS, &job(1));
+        assert_eq!(statement.text, format!("{expected} ON CONFLICT DO NOTHING"));
+        assert!(insert(Dialect::Sqlite, &Insert { table: &JOBS, rows: vec![] }).is_empty());
+    }
+
+    #[test]
+    fn many_rows_on_postgres_are_arrays() {
+        let verb = Insert { table: &JOBS, rows: (0..100_000).map(job).collect() };
+        let [statement] = &insert(Dialect::Postgres, &verb)[..] else { panic!() };
+        let expected = format!(
+            r#"INSERT INTO "jobs" {COLUMNS} SELECT "new"."id", "new"."user_id", "new"."status"::"job_status", "new"."due", "new"."count", "new"."name_search" FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[], $6::text[]) AS "new" {COLUMNS}"#
+        );
+        assert_eq!(statement.text, expected);
+        assert!(matches!(&statement.binds[0], Bind::Many { values, .. } if values.len() == 100_000));
+    }
+
+    #[test]
+    fn many_rows_on_sqlite_are_chunks() {
+        let verb = Insert { table: &JOBS, rows: (0..250).map(job).collect() };
+        let statements = insert(Dialect::Sqlite, &verb);
+        let sizes: Vec<_> = statements.iter().map(|statement| statement.binds.len()).collect();
+        assert_eq!(sizes, [600, 600, 300]);
+        let written: Vec<_> = statements.iter().flat_map(values).collect();
+        assert_eq!(written, verb.rows.concat());
+    }
+
+    #[test]
+    fn large_rows_are_chunks() {
+        let large = |number| {
+            let mut row = job(number);
+            row[5] = Value::Text("x".repeat(10_000_000));
+            row
+        };
+        let verb = Insert { table: &JOBS, rows: (0..8).map(large).collect() };
+        let sizes: Vec<_> = insert(Dialect::Postgres, &verb).iter().map(|it| values(it).len() / 6).collect();
+        assert_eq!(sizes, [3, 3, 2]);
+    }
+
+    #[test]
+    fn changes_by_key() {
+        let time = chrono::DateTime::UNIX_EPOCH;
+        let set = vec![(2, Assign::Set(text("ON"))), (4, Assign::Add(5)), (3, Assign::Advance(time))];
+        let statement = update(Dialect::Postgres, &by_key(set.clone()));
+        let expected = r#"UPDATE "jobs" SET "status" = $1::"job_status", "count" = "count" + $2, "due" = GREATEST("due" + interval '1 microsecond', $3) WHERE "id" = $4 AND "user_id" = $5 AND "due" IS NULL AND "count" <= $6"#;
+        assert_eq!(statement.text, expected);
+        assert_eq!(values(&statement)[5], Value::Int(i64::MAX - 5));
+        let statement = update(Dialect::Sqlite, &Update { returning: true, ..by_key(set) });
+        let expected = r#"UPDATE "jobs" SET "status" = ?1, "count" = "count" + ?2, "due" = max("due" + 1, ?3) WHERE "id" = ?4 AND "user_id" = ?5 AND "due" IS NULL AND "count" <= ?6 RETURNING "id", "user_id", "status", "due", "count""#;
+        assert_eq!(statement.text, expected);
+        let statement = update(Dialect::Sqlite, &by_key(vec![(4, Assign::Add(i64::MIN))]));
+        assert!(statement.text.ends_with(r#""count" >= ?4"#));
+        assert_eq!(values(&statement)[3], Value::Int(0));
+    }
+
+    #[test]
+    fn changes_of_many_rows_lock_them_in_order() {
+        let verb = Update { key: None, returning: true, ..by_key(vec![(3, Assign::Set(Value::Null))]) };
+        let expected = r#"WITH "chosen" AS MATERIALIZED (SELECT "id" FROM "jobs" WHERE "user_id" = $1 AND "due" IS NULL ORDER BY "id" FOR NO KEY UPDATE) UPDATE "jobs" SET "due" = $2 FROM "chosen" WHERE "jobs"."id" = "chosen"."id" RETURNING "jobs"."id", "jobs"."user_id", "jobs"."status"::text, "jobs"."due", "jobs"."count""#;
+        assert_eq!(update(Dialect::Postgres, &verb).text, expected);
+        let expected = r#"UPDATE "jobs" SET "due" = ?1 WHERE "user_id" = ?2 AND "due" IS NULL"#;
+        assert_eq!(update(Dialect::Sqlite, &Update { returning: false, ..verb }).text, expected);
+    }
+
+    #[test]
+    fn an_overflow_is_found_by_a_probe() {
+        let verb = by_key(vec![(4, Assign::Add(5)), (3, Assign::Set(Value::Null))]);
+        let probe = add_probe(Dialect::Sqlite, &verb).unwrap();
+        let expected = r#"SELECT "count" FROM "jobs" WHERE "id" = ?1 AND "user_id" = ?2 AND "due" IS NULL"#;
+        assert_eq!(probe.text, expected);
+        let error = add_overflow(&verb, &[Value::Int(i64::MAX - 4)]).unwrap();
+        assert!(matches!(error.kind(), larder_core::ErrorKind::Invalid { field, .. } if field == "count"));
+        assert!(add_overflow(&verb, &[Value::Int(i64::MAX - 5)]).is_none());
+        assert!(add_probe(Dialect::Sqlite, &by_key(vec![(3, Assign::Set(Value::Null))])).is_none());
+    }
+
+    #[test]
+    fn deletions() {
+        let key = || Some(Key { columns: &[0, 1], values: vec![text("a"), Value::Int(1)] });
+        let expected = r#"DELETE FROM "odds" WHERE "a" = $1 AND "b" = $2 AND "blob" IS NULL"#;
+        assert_eq!(delete(Dialect::Postgres, &removal(key(), None)).text, expected);
+        let expected = r#"WITH "chosen" AS MATERIALIZED (SELECT "a", "b" FROM "odds" WHERE "blob" IS NULL ORDER BY "a", "b" FOR UPDATE) DELETE FROM "odds" USING "chosen" WHERE "odds"."a" = "chosen"."a" AND "odds"."b" = "chosen"."b""#;
+        assert_eq!(delete(Dialect::Postgres, &removal(None, None)).text, expected);
+        let limited = delete(Dialect::Postgres, &removal(None, Some(9))).text;
+        assert!(limited.contains(r#"WHERE "blob" IS NULL LIMIT 9 FOR UPDATE)"#), "{limited}");
+        let expected = r#"DELETE FROM "odds" WHERE ("a", "b") IN (SELECT "a", "b" FROM "odds" WHERE "blob" IS NULL LIMIT 9)"#;
+        assert_eq!(delete(Dialect::Sqlite, &removal(None, Some(9))).text, expected);
+        assert_eq!(
+            delete(Dialect::Sqlite, &removal(None, None)).text,
+            r#"DELETE FROM "odds" WHERE "blob" IS NULL"#
+        );
+    }
+
+    #[test]
+    fn upserts_leave_other_owners_rows_alone() {
+        let set = vec![(2, Assign::Set(text("ON"))), (4, Assign::Add(1))];
+        let verb = Upsert { table: &JOBS, row: job(1), conflict: &[0], set };
+        let statement = upsert(Dialect::Sqlite, &verb);
+        let expected = format!(
+            r#"INSERT INTO "jobs" {COLUMNS} VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT ("id") DO UPDATE SET "status" = ?7, "count" = "jobs"."count" + ?8 WHERE "jobs"."user_id" = excluded."user_id" AND "jobs"."count" <= ?9 RETURNING "jobs"."id", "jobs"."user_id", "jobs"."status", "jobs"."due", "jobs"."count""#
+        );
+        assert_eq!(statement.text, expected);
+        let as_update = upsert_as_update(&verb);
+        assert_eq!(as_update.key, Some(Key { columns: &[0], values: vec![uuid(1)] }));
+        assert_eq!(as_update.owner, Some(uuid::Uuid::from_u128(1)));
+    }
+
+    #[test]
+    fn taken_keys_are_probed_in_their_order() {
+        let probe = conflict_probe(Dialect::Postgres, &JOBS, &job(7));
+        assert_eq!(probe.keys, [&[0][..], &[1, 0]]);
+        let expected = r#"SELECT EXISTS (SELECT 1 FROM "jobs" WHERE "id" = $1), EXISTS (SELECT 1 FROM "jobs" WHERE "user_id" = $2 AND "id" = $3)"#;
+        assert_eq!(probe.statement.text, expected);
+        let no_email = conflict_probe(Dialect::Postgres, &crate::fixtures::USERS, &[uuid(1), Value::Null]);
+        assert_eq!(no_email.keys, [&[0]]);
     }
 }

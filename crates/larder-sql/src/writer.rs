@@ -22,11 +22,26 @@ pub(crate) struct Writer {
     qualifier: Option<String>,
     text: String,
     binds: Vec<Bind>,
+    /// When binds are columns of rows that are joined: what the rows are called, and where and how they are joined.
+    rows: Option<(&'static str, usize, &'static str)>,
 }
 
 impl Writer {
     pub(crate) fn new(dialect: Dialect, table: &'static Table) -> Self {
-        Self { dialect, table, qualifier: None, text: String::with_capacity(256), binds: Vec::new() }
+        let text = String::with_capacity(256);
+        Self { dialect, table, qualifier: None, text, binds: Vec::new(), rows: None }
+    }
+
+    /// From here on each bind is a column of rows of this name, which [`Writer::rows_here`] joins.
+    pub(crate) fn bind_as_columns_of(&mut self, rows: &'static str) {
+        self.rows = Some((rows, 0, ""));
+    }
+
+    /// Says that this is the place to join the rows that binds are columns of, if they are, by `keyword`.
+    pub(crate) fn rows_here(&mut self, keyword: &'static str) {
+        if let Some(rows) = &mut self.rows {
+            (rows.1, rows.2) = (self.text.len(), keyword);
+        }
     }
 
     /// From here on columns are written as `"qualifier"."column"`.
@@ -34,8 +49,25 @@ impl Writer {
         self.qualifier = Some(quote(qualifier));
     }
 
-    pub(crate) fn finish(self, returns: Returns) -> Statement {
+    pub(crate) fn finish(mut self, returns: Returns) -> Statement {
+        if let Some((rows, place, keyword)) = self.rows {
+            let unnest = self.unnest(rows, keyword);
+            self.text.insert_str(place, &unnest);
+        }
         Statement { text: self.text, binds: self.binds, returns }
+    }
+
+    /// The rows whose columns are the binds: an array for each, the columns called by their numbers.
+    fn unnest(&self, rows: &str, keyword: &str) -> String {
+        let (mut arrays, mut names) = (String::new(), String::new());
+        for (index, bind) in self.binds.iter().enumerate() {
+            let Bind::One { kind, .. } = bind else { continue };
+            let (separator, number) = (if index > 0 { ", " } else { "" }, index + 1);
+            // Writing to a String cannot fail.
+            let _ = write!(arrays, "{separator}${number}::{}[]", postgres_type(*kind));
+            let _ = write!(names, "{separator}\"{number}\"");
+        }
+        format!("{keyword}unnest({arrays}) AS {} ({names})", quote(rows))
     }
 
     pub(crate) fn push(&mut self, text: &str) {
@@ -116,6 +148,10 @@ impl Writer {
 
     fn placeholder(&mut self, bind: Bind) {
         self.binds.push(bind);
+        if let Some((rows, ..)) = self.rows {
+            let _ = write!(self.text, "{}.\"{}\"", quote(rows), self.binds.len());
+            return;
+        }
         let sign = match self.dialect {
             Dialect::Postgres => '$',
             Dialect::Sqlite => '?',
@@ -223,7 +259,8 @@ impl Writer {
 
     fn is_in(&mut self, column: usize, values: &[Value]) {
         let kind = self.table.columns[column].kind;
-        let can_be_met = |value: &&Value| has_type(kind, value) && !is_nan(value) && can_be_stored(kind, value);
+        let can_be_met =
+            |value: &&Value| has_type(kind, value) && !is_nan(value) && can_be_stored(kind, value);
         let values: Vec<Value> = values.iter().filter(can_be_met).cloned().collect();
         if values.is_empty() {
             return self.push("FALSE");

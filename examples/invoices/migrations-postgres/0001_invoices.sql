@@ -17,6 +17,7 @@ CREATE TABLE "invoices" (
     CONSTRAINT "invoices_number_check" CHECK (length("number") BETWEEN 1 AND 40),
     CONSTRAINT "invoices_customer_check" CHECK (length("customer") BETWEEN 1 AND 200)
 );
+CREATE INDEX "invoices_user_id_created_at_id_idx" ON "invoices" ("user_id", "created_at", "id");
 CREATE TABLE "invoice_lines" (
     "id" uuid NOT NULL,
     "user_id" uuid NOT NULL,

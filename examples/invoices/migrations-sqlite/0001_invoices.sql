@@ -21,6 +21,7 @@ CREATE TABLE "invoices" (
     CONSTRAINT "invoices_created_at_check" CHECK ("created_at" BETWEEN -62135596800000000 AND 253402300799999999),
     CONSTRAINT "invoices_updated_at_check" CHECK ("updated_at" BETWEEN -62135596800000000 AND 253402300799999999)
 ) STRICT;
+CREATE INDEX "invoices_user_id_created_at_id_idx" ON "invoices" ("user_id", "created_at", "id");
 CREATE TABLE "invoice_lines" (
     "id" BLOB NOT NULL,
     "user_id" BLOB NOT NULL,

@@ -7,16 +7,8 @@
 //! cargo run -p invoices -- postgres://user:password@localhost/invoices
 //! ```
 
-use larder::{Migrations, prelude::*};
-
-mod entities;
-
-use entities::{Invoice, InvoiceLine, InvoiceStatus, ListInvoices, NewInvoice, NewInvoiceLine};
-
-/// The application's own migrations. They were made with `larder::create_schema` and are kept in two folders.
-fn migrations() -> Migrations {
-    larder::migrations!("invoices", postgres = "migrations-postgres", sqlite = "migrations-sqlite")
-}
+use invoices::{Invoice, InvoiceLine, InvoiceStatus, ListInvoices, NewInvoice, NewInvoiceLine, migrations};
+use larder::prelude::*;
 
 #[tokio::main]
 async fn main() -> larder::Result<()> {
@@ -28,11 +20,22 @@ async fn main() -> larder::Result<()> {
     let mine = larder.user(user.id);
     let invoice = write_invoice(&mine).await?;
 
-    let lines = mine.repo::<InvoiceLine>().select(InvoiceLine::INVOICE_ID.eq(invoice.id)?, vec![], None).await?;
+    let lines =
+        mine.repo::<InvoiceLine>().select(InvoiceLine::INVOICE_ID.eq(invoice.id)?, vec![], None).await?;
     let total: i64 = lines.iter().map(|line| line.quantity * line.cents).sum();
-    println!("{} for {}: {} lines, {total} cents, {}", invoice.number, invoice.customer, lines.len(), invoice.status);
+    println!(
+        "{} for {}: {} lines, {total} cents, {}",
+        invoice.number,
+        invoice.customer,
+        lines.len(),
+        invoice.status
+    );
 
-    let list = ListInvoices { search: Some("LOVELACE".into()), status: Some(InvoiceStatus::Sent), ..Default::default() };
+    let list = ListInvoices {
+        search: Some("LOVELACE".into()),
+        status: Some(InvoiceStatus::Sent),
+        ..Default::default()
+    };
     println!("found by search: {}", mine.repo::<Invoice>().list(list).await?.items.len());
 
     let again = mine.repo::<Invoice>().create(NewInvoice::new("2026-001", "Somebody else")).await;
@@ -45,7 +48,8 @@ async fn write_invoice(mine: &UserScope) -> larder::Result<Invoice> {
     mine.transaction(|tx| async move {
         let invoice = tx.repo::<Invoice>().create(NewInvoice::new("2026-001", "Ada Lovelace")).await?;
         let lines = [("Notes on the Analytical Engine", 1, 120_000), ("Punched cards", 500, 3)];
-        let lines = lines.map(|(text, quantity, cents)| NewInvoiceLine::new(invoice.id, text, quantity, cents));
+        let lines =
+            lines.map(|(text, quantity, cents)| NewInvoiceLine::new(invoice.id, text, quantity, cents));
         tx.repo::<InvoiceLine>().create_many(lines).await?;
         let sent = Invoice::STATUS.set(InvoiceStatus::Sent)?;
         let draft = Invoice::STATUS.eq(InvoiceStatus::Draft)?;

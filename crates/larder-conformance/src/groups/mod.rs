@@ -2,6 +2,9 @@
 
 groups! {
     mod errors;
+    mod jobs;
+    mod model_based;
     mod owners;
     mod transactions;
+    mod values;
 }

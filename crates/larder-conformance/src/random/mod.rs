@@ -83,8 +83,9 @@ async fn compare(
     }
     let (expected, found) = (reference.all_rows().await?, tested.all_rows().await?);
     for ((table, expected), (_, found)) in expected.iter().zip(&found) {
-        if expected != found {
-            writeln!(story, "the rows of {table} should be\n    {expected:?}\n    but the store holds\n    {found:?}")?;
+        if let Some(row) = (0..expected.len().max(found.len())).find(|&row| expected.get(row) != found.get(row)) {
+            let (expected, found) = (expected.get(row), found.get(row));
+            writeln!(story, "row {row} of {table} should be\n    {expected:?}\n    but the store holds\n    {found:?}")?;
             return Ok(Some(Difference { after: operations.len(), story }));
         }
     }

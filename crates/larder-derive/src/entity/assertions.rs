@@ -58,13 +58,14 @@ fn rules(field: &Field) -> TokenStream {
     let range = attributes.range.as_ref().map(|range| {
         let (min, max) = (&range.min, &range.max);
         let integer = kind(range.span, field, &quote!(Int), "`range` is for integer fields");
-        let order = assertion(range.span, &quote!(__larder::at_most(#min, #max)), "the range is empty");
+        let order =
+            assertion(range.span, &quote!(::larder::__private::at_most(#min, #max)), "the range is empty");
         quote!(#integer #order)
     });
     let default_in_range =
         attributes.range.as_ref().zip(attributes.default.as_ref()).and_then(|(range, default)| {
             let (min, max, value) = (&range.min, &range.max, default.integer()?);
-            let condition = quote!(__larder::at_most(#min, #value) && __larder::at_most(#value, #max));
+            let condition = quote!(::larder::__private::at_most(#min, #value) && ::larder::__private::at_most(#value, #max));
             Some(assertion(default.span(), &condition, "the default is not in the field's `range`"))
         });
     let sort = attributes.sort.map(|span| {
@@ -109,7 +110,7 @@ fn condition_fits(ty: &Type, constant: &Constant) -> TokenStream {
     let condition = quote! {
         match <#ty as ::larder::ColumnValue>::TYPE {
             ::larder::ColumnType::Text => true,
-            ::larder::ColumnType::Enum(values) => __larder::contains(values.variants, #expr),
+            ::larder::ColumnType::Enum(values) => ::larder::__private::contains(values.variants, #expr),
             _ => false,
         }
     };
@@ -124,7 +125,7 @@ fn condition_fits(ty: &Type, constant: &Constant) -> TokenStream {
 fn reference(model: &Model, key: &ForeignKey) -> TokenStream {
     let ForeignKey { parent_columns, span, .. } = key;
     let table = key.parent_table();
-    let has_key = quote!(__larder::has_key(#table, &[#(#parent_columns),*]));
+    let has_key = quote!(::larder::__private::has_key(#table, &[#(#parent_columns),*]));
     let columns = parent_columns.join(", ");
     if !key.is_parent {
         return assertion(*span, &has_key, "the owner is the `Id` of an entity whose key is `id`");
@@ -137,7 +138,7 @@ fn reference(model: &Model, key: &ForeignKey) -> TokenStream {
                 "an entity with an owner has parents with an owner: give the parent an `owner` field",
             ),
             format!(
-                "the parent needs a key for its children to refer to: add `#[entity(unique({columns}))]` to it"
+                "the parent needs a key for its children to refer to: add `#[entity(unique = [{columns}])]` to it"
             ),
         ),
         None => (
@@ -159,89 +160,4 @@ fn owner(model: &Model) -> Option<TokenStream> {
     let table = table_of(&field.ty);
     let condition = quote!(#table.owner.is_none());
     Some(assertion(field.ident.span(), &condition, "the owner is a user, who belongs to nobody"))
-}
-
-/// Functions that the table and the assertions of this entity call, in a module whose name leaves all others to the
-/// paths that the attributes hold.
-pub(crate) fn helpers(model: &Model) -> TokenStream {
-    let table_of = (model.owner.is_some() || !model.foreign_keys.is_empty()).then(|| {
-        quote! {
-            pub(super) const fn table_of<E: ::larder::Entity>(
-                _: ::core::marker::PhantomData<::larder::Id<E>>,
-            ) -> &'static ::larder::Table {
-                E::TABLE
-            }
-        }
-    });
-    let has_key = (!model.foreign_keys.is_empty()).then(has_key);
-    let has_range = model.fields.iter().any(|field| field.attributes.range.is_some());
-    let at_most = has_range.then(|| {
-        quote! {
-            pub(super) const fn at_most(left: i64, right: i64) -> bool {
-                left <= right
-            }
-        }
-    });
-    let has_text_condition = model
-        .indexes
-        .iter()
-        .any(|index| matches!(&index.only, Some((_, Constant::Literal { kind: LiteralKind::Text, .. }))));
-    let contains = has_text_condition.then(contains);
-    let same = (has_key.is_some() || contains.is_some()).then(same);
-    quote!(mod __larder { #table_of #has_key #at_most #contains #same })
-}
-
-// Loops by hand: iterators and `==` on text are not for constants.
-
-fn has_key() -> TokenStream {
-    quote! {
-        pub(super) const fn has_key(table: &::larder::Table, names: &[&str]) -> bool {
-            let mut found = consists_of(table, table.primary_key, names);
-            let mut unique = 0;
-            while unique < table.uniques.len() {
-                found = found || consists_of(table, table.uniques[unique].columns, names);
-                unique += 1;
-            }
-            found
-        }
-
-        const fn consists_of(table: &::larder::Table, columns: &[usize], names: &[&str]) -> bool {
-            let mut equal = columns.len() == names.len();
-            let mut column = 0;
-            while equal && column < columns.len() {
-                equal = same(table.columns[columns[column]].name, names[column]);
-                column += 1;
-            }
-            equal
-        }
-    }
-}
-
-fn contains() -> TokenStream {
-    quote! {
-        pub(super) const fn contains(texts: &[&str], text: &str) -> bool {
-            let mut found = false;
-            let mut position = 0;
-            while position < texts.len() {
-                found = found || same(texts[position], text);
-                position += 1;
-            }
-            found
-        }
-    }
-}
-
-fn same() -> TokenStream {
-    quote! {
-        const fn same(left: &str, right: &str) -> bool {
-            let (left, right) = (left.as_bytes(), right.as_bytes());
-            let mut equal = left.len() == right.len();
-            let mut byte = 0;
-            while equal && byte < left.len() {
-                equal = left[byte] == right[byte];
-                byte += 1;
-            }
-            equal
-        }
-    }
 }

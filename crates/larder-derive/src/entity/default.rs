@@ -1,7 +1,8 @@
-//! `default = …` and `default_json = "…"`, and the constant of `only(…)`.
+//! `default = …` and `default_json = "…"`, and the constant after `where`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
+use serde_json::Value as Json;
 use syn::{Error, Expr, ExprLit, ExprPath, Lit, LitStr, Result, Type, spanned::Spanned};
 
 /// A constant: as metadata and as a Rust value.
@@ -10,8 +11,8 @@ pub(crate) enum Constant {
     Literal { kind: LiteralKind, expr: Expr },
     /// A variant of an enumeration.
     Variant(ExprPath),
-    /// JSON, as text.
-    Json(LitStr),
+    /// JSON, as text and as what it says.
+    Json { text: LitStr, json: Json },
 }
 
 #[derive(Clone, Copy)]
@@ -39,16 +40,16 @@ impl Constant {
 
     /// JSON whose text was checked.
     pub(crate) fn json(text: LitStr) -> Result<Self> {
-        serde_json::from_str::<serde_json::Value>(&text.value())
+        let json = serde_json::from_str(&text.value())
             .map_err(|error| Error::new(text.span(), format!("not JSON: {error}")))?;
-        Ok(Self::Json(text))
+        Ok(Self::Json { text, json })
     }
 
     pub(crate) fn span(&self) -> Span {
         match self {
             Self::Literal { expr, .. } => expr.span(),
             Self::Variant(path) => path.span(),
-            Self::Json(text) => text.span(),
+            Self::Json { text, .. } => text.span(),
         }
     }
 
@@ -60,7 +61,7 @@ impl Constant {
             Self::Literal { kind: LiteralKind::Float, expr } => quote!(::larder::Literal::Float(#expr)),
             Self::Literal { kind: LiteralKind::Text, expr } => quote!(::larder::Literal::Text(#expr)),
             Self::Variant(path) => quote!(::larder::Literal::Text(#path.as_str())),
-            Self::Json(text) => quote!(::larder::Literal::Json(#text)),
+            Self::Json { text, .. } => quote!(::larder::Literal::Json(#text)),
         }
     }
 
@@ -72,18 +73,12 @@ impl Constant {
             }
             Self::Literal { expr, .. } => quote!(#expr),
             Self::Variant(path) => quote!(#path),
-            // The text is known to be JSON; that it is of the field's type only the type itself can say.
-            Self::Json(text) => quote! {
-                match ::larder::__private::serde_json::from_str(#text)
-                    .map_err(|error| ::larder::WrongType(::std::string::ToString::to_string(&error)))
-                    .and_then(|json| <#ty as ::larder::ColumnValue>::from_value(::larder::Value::Json(json)))
-                {
-                    ::core::result::Result::Ok(value) => value,
-                    ::core::result::Result::Err(wrong) => {
-                        ::core::unreachable!("`default_json` is not of the field's type: {wrong}")
-                    }
+            Self::Json { text, json } => {
+                let json = kind_of_json(json);
+                quote_spanned! {text.span()=>
+                    <#ty as ::larder::__private::DefaultJson<_>>::default_json(#json)
                 }
-            },
+            }
         }
     }
 
@@ -107,7 +102,7 @@ impl Constant {
                 quote!(::larder::ColumnType::Enum(_)),
                 "a path stands for a variant of an enumeration that derives `EnumText`: for any other field write a literal",
             ),
-            Self::Json(_) => (quote!(::larder::ColumnType::Json), "`default_json` is for JSON fields"),
+            Self::Json { .. } => (quote!(::larder::ColumnType::Json), "`default_json` is for JSON fields"),
         }
     }
 
@@ -135,4 +130,46 @@ fn literal_kind(expr: &Expr) -> Option<LiteralKind> {
         Expr::Group(group) => literal_kind(&group.expr),
         _ => None,
     }
+}
+
+/// The JSON as the most special kind that `DefaultJson` knows, for it alone says which types the JSON is of.
+fn kind_of_json(json: &Json) -> TokenStream {
+    match json {
+        Json::Array(items) if items.is_empty() => quote!(::larder::__private::EmptyArray),
+        Json::Object(entries) if entries.is_empty() => quote!(::larder::__private::EmptyObject),
+        Json::Array(items) if items.iter().all(Json::is_string) => {
+            let texts = items.iter().filter_map(Json::as_str);
+            quote!([#(#texts),*])
+        }
+        json => json_value(json),
+    }
+}
+
+/// The expression that makes this JSON, without reading it from a text.
+fn json_value(json: &Json) -> TokenStream {
+    let (variant, content) = match json {
+        Json::Null => return quote!(::larder::__private::serde_json::Value::Null),
+        Json::Bool(value) => (quote!(Bool), quote!(#value)),
+        Json::Number(number) => {
+            let number = match (number.as_i64(), number.as_u64()) {
+                (Some(integer), _) => quote!(#integer),
+                (None, Some(integer)) => quote!(#integer),
+                (None, None) => number.as_f64().map_or_else(TokenStream::new, |float| quote!(#float)),
+            };
+            return quote!(::larder::__private::serde_json::Value::from(#number));
+        }
+        Json::String(text) => (quote!(String), quote!(::std::string::String::from(#text))),
+        Json::Array(items) => {
+            let items = items.iter().map(json_value);
+            (quote!(Array), quote!(::std::vec![#(#items),*]))
+        }
+        Json::Object(entries) => {
+            let entries = entries.iter().map(|(key, value)| {
+                let value = json_value(value);
+                quote!((::std::string::String::from(#key), #value))
+            });
+            (quote!(Object), quote!(::core::iter::FromIterator::from_iter([#(#entries),*])))
+        }
+    };
+    quote!(::larder::__private::serde_json::Value::#variant(#content))
 }

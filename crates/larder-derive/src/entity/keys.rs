@@ -47,7 +47,7 @@ impl ForeignKey {
 /// The table of the entity that `ty`, an `Id<…>`, is for.
 pub(crate) fn table_of(ty: &Type) -> TokenStream {
     let span = ty.span().resolved_at(Span::call_site());
-    quote_spanned!(span=> __larder::table_of(::core::marker::PhantomData::<#ty>))
+    quote_spanned!(span=> ::larder::__private::table_of(::core::marker::PhantomData::<#ty>))
 }
 
 /// Fills in the model's keys and indexes.
@@ -119,14 +119,20 @@ fn foreign_key(model: &Model, referring: usize, owner: Option<usize>) -> Foreign
     }
 }
 
-/// The index that a foreign key needs, so that deleting a parent does not read the whole table: on the referring
-/// column, in the order of lists. `None` when a key or an index begins with the referring columns already.
+/// The index that a foreign key needs, so that neither a list of what belongs to a parent nor the parent's deletion reads
+/// the whole table: the referring column, then the order that lists have by default. `None` when a key or an index begins
+/// with the referring columns and the time of creation already, or a key consists of them: then there is one row.
 fn index_for(model: &Model, key: &ForeignKey) -> Option<Index> {
     let referring = *key.columns.last()?;
-    let covers = |columns: &[usize]| columns.starts_with(&[referring]) || columns.starts_with(&key.columns);
-    let covered = covers(&model.key)
-        || model.uniques.iter().any(|unique| covers(&unique.columns))
-        || model.indexes.iter().any(|index| index.only.is_none() && covers(&index.columns));
+    let rest = |columns: &[usize]| {
+        let rest = columns.strip_prefix(&key.columns[..]).or_else(|| columns.strip_prefix(&[referring]));
+        rest.map(<[usize]>::to_vec)
+    };
+    let in_order = |rest: &Vec<usize>| rest.starts_with(model.created_at.as_slice());
+    let mut keys = model.uniques.iter().map(|unique| &unique.columns).chain([&model.key]);
+    let mut indexes = model.indexes.iter().filter(|index| index.only.is_none());
+    let covered = keys.any(|key| rest(key).is_some_and(|rest| rest.is_empty() || in_order(&rest)))
+        || indexes.any(|index| rest(&index.columns).is_some_and(|rest| in_order(&rest)));
     if covered {
         return None;
     }

@@ -24,7 +24,6 @@ pub(crate) fn derive(input: DeriveInput) -> Result<TokenStream> {
     let fields = field_constants(&model);
     let (new, patch) = (companions::new_struct(&model), companions::patch_struct(&model));
     let (sort, list) = (list::sort_enum(&model), list::list_struct(&model));
-    let helpers = assertions::helpers(&model);
     let assertions = assertions::assertions(&model);
     let table = table::table(&model);
     let entity = entity_impl(&model);
@@ -44,7 +43,6 @@ pub(crate) fn derive(input: DeriveInput) -> Result<TokenStream> {
             #new_impl
             #patch_impl
             #list_impl
-            #helpers
             #assertions
         };
     })

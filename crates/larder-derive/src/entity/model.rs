@@ -3,9 +3,12 @@
 use proc_macro2::Span;
 use quote::format_ident;
 use syn::{
-    Attribute, Data, DeriveInput, Error, Fields, Ident, LitStr, Result, Token, Visibility, spanned::Spanned,
+    Attribute, Data, DeriveInput, Error, Expr, Fields, Ident, LitStr, Result, Token, Visibility,
+    meta::ParseNestedMeta,
+    parse::{Parse, ParseStream},
+    punctuated::Punctuated,
+    spanned::Spanned,
 };
-use syn::{Expr, meta::ParseNestedMeta, parse::ParseStream};
 
 use super::{
     default::Constant,
@@ -17,7 +20,8 @@ use crate::{
     names,
 };
 
-const ALLOWED: Allowed = Allowed { place: "an entity", names: &["table = …", "unique(…)", "index(…)"] };
+const ALLOWED: Allowed =
+    Allowed { place: "an entity", names: &["table = …", "unique = […]", "index = […]"] };
 
 /// An entity.
 pub(crate) struct Model {
@@ -60,7 +64,7 @@ pub(crate) struct StructAttributes {
     pub(crate) indexes: Vec<Columns>,
 }
 
-/// `unique(a, b)` or `index(a, b, only(c = 1))`.
+/// `unique = [a, b]` or `index = [a, b] where c = 1`.
 pub(crate) struct Columns {
     pub(crate) span: Span,
     pub(crate) names: Vec<Ident>,
@@ -213,11 +217,17 @@ impl StructAttributes {
                 attributes::once(meta, &mut read.table, table)
             }
             "unique" => {
-                read.uniques.push(Columns::read(meta, "unique(user_id, name)")?);
-                Ok(())
+                let columns = Columns::read(meta, "unique = [user_id, name]")?;
+                match &columns.only {
+                    Some((column, _)) => Err(Error::new(column.span(), "a unique key has no condition")),
+                    None => {
+                        read.uniques.push(columns);
+                        Ok(())
+                    }
+                }
             }
             "index" => {
-                read.indexes.push(Columns::read(meta, "index(user_id, created_at, only(active = true))")?);
+                read.indexes.push(Columns::read(meta, "index = [user_id, created_at]")?);
                 Ok(())
             }
             _ => Err(ALLOWED.unknown(meta)),
@@ -228,39 +238,35 @@ impl StructAttributes {
 
 impl Columns {
     fn read(meta: &ParseNestedMeta<'_>, example: &str) -> Result<Self> {
-        let span = meta.path.span();
-        let partial = meta.path.is_ident("index");
-        let parse = |input: ParseStream<'_>| {
-            let mut columns = Self { span, names: Vec::new(), only: None };
-            while !input.is_empty() {
-                columns.read_next(input, partial)?;
-                if !input.is_empty() {
-                    input.parse::<Token![,]>()?;
-                }
-            }
-            Ok(columns)
-        };
-        let columns = attributes::arguments(meta, example, parse)?;
-        if columns.names.is_empty() {
-            return Err(Error::new(span, format!("name at least one field: `{example}`")));
-        }
-        Ok(columns)
+        let Names(names) = attributes::value(meta, example)?;
+        let only = meta.input.peek(Token![where]).then(|| condition(meta.input)).transpose()?;
+        Ok(Self { span: meta.path.span(), names, only })
     }
+}
 
-    fn read_next(&mut self, input: ParseStream<'_>, partial: bool) -> Result<()> {
-        let name: Ident = input.parse()?;
-        if !(partial && name == "only" && input.peek(syn::token::Paren)) {
-            self.names.push(name);
-            return Ok(());
-        }
+/// `[a, b]`.
+struct Names(Vec<Ident>);
+
+impl Parse for Names {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
         let content;
-        syn::parenthesized!(content in input);
-        let column: Ident = content.parse()?;
-        content.parse::<Token![=]>()?;
-        let constant = Constant::of(content.parse::<Expr>()?)?;
-        if self.only.replace((column, constant)).is_some() {
-            return Err(Error::new(name.span(), "an index has one condition"));
+        let bracket = syn::bracketed!(content in input);
+        let names = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
+        if names.is_empty() {
+            return Err(Error::new(bracket.span.join(), "no field is named"));
         }
-        Ok(())
+        Ok(Self(names.into_iter().collect()))
     }
+}
+
+/// `where c = 1`.
+fn condition(input: ParseStream<'_>) -> Result<(Ident, Constant)> {
+    let parse = || {
+        input.parse::<Token![where]>()?;
+        let column = input.parse()?;
+        input.parse::<Token![=]>()?;
+        Ok((column, Constant::of(input.parse::<Expr>()?)?))
+    };
+    let example = "index = [user_id, created_at] where active = true";
+    parse().map_err(|error: Error| Error::new(error.span(), format!("{error}; write `{example}`")))
 }

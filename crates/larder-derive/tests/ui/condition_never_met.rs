@@ -8,8 +8,8 @@ pub enum Status {
 }
 
 #[derive(Debug, Clone, PartialEq, Entity)]
-#[entity(index(tries, only(status = "ACTIVE")))]
-#[entity(index(status, only(tries = true)))]
+#[entity(index = [tries] where status = "ACTIVE")]
+#[entity(index = [status] where tries = true)]
 pub struct Job {
     pub id: JobId,
     pub status: Status,

@@ -3,7 +3,7 @@ extern crate larder_core as larder;
 use larder_derive::Entity;
 
 #[derive(Debug, Clone, PartialEq, Entity)]
-#[entity(index(last_successful_delivery, last_unsuccessful_delivery))]
+#[entity(index = [last_successful_delivery, last_unsuccessful_delivery])]
 pub struct WebhookSubscription {
     pub id: WebhookSubscriptionId,
     pub last_successful_delivery: i64,

@@ -8,7 +8,7 @@ pub struct User {
 }
 
 #[derive(Debug, Clone, PartialEq, Entity)]
-#[entity(unique(user_id, id))]
+#[entity(unique = [user_id, id])]
 pub struct Job {
     pub id: JobId,
     #[entity(owner)]

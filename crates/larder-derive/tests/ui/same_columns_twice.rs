@@ -3,7 +3,7 @@ extern crate larder_core as larder;
 use larder_derive::Entity;
 
 #[derive(Debug, Clone, PartialEq, Entity)]
-#[entity(unique(name))]
+#[entity(unique = [name])]
 pub struct Job {
     pub id: JobId,
     #[entity(unique)]

@@ -3,8 +3,8 @@ extern crate larder_core as larder;
 use larder_derive::Entity;
 
 #[derive(Debug, Clone, PartialEq, Entity)]
-#[entity(unique(id, status))]
-#[entity(index(state, only(active = true)))]
+#[entity(unique = [id, status])]
+#[entity(index = [state] where active = true)]
 pub struct Job {
     pub id: JobId,
     pub state: String,

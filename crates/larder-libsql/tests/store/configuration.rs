@@ -28,7 +28,7 @@ fn places() {
 #[test]
 fn options() {
     let config = LibsqlConfig::parse(
-        "file:a.db?readers=3&timeout=2min&busy_timeout=250ms&synchronous=normal&cache=512KiB&create=false&queue=7",
+        "file:a.db?readers=3&timeout=2m&busy_timeout=250ms&synchronous=normal&cache=512KiB&create=false&queue=7",
     )
     .expect("all options");
     assert_eq!((config.readers, config.queue, config.create), (3, 7, false));
@@ -84,7 +84,7 @@ async fn wrong_places_are_named() {
 
     let (kind, context) = not_opened(&format!("file:{place}")).await;
     assert_eq!(kind, ErrorKind::Config);
-    assert!(context.contains("is a directory"), "{context}");
+    assert!(context.contains("a directory, not a file"), "{context}");
 
     let (kind, context) = not_opened(&format!("file:{place}/absent.db?create=false")).await;
     assert_eq!(kind, ErrorKind::Unavailable);

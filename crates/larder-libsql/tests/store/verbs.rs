@@ -2,7 +2,7 @@
 
 use crate::common::{
     CONTENT, COUNT, FILLED_AT, Fixture, JARS, LABEL, LID, SEALED, SHELF, SHELVES, STATE, USER, conflict,
-    count, equals, find, id, insert, invalid_field, jar, key, shelf, text, time, uuid, with,
+    count, done, equals, find, id, insert, invalid_field, jar, key, shelf, text, time, uuid, with,
 };
 use larder_core::{
     Assign, Claim, Count, Delete, ErrorKind, Filter, Get, Op, Order, Outcome, Row, Select, SortDirection,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use larder_core::{
-    Assign, Column, ColumnType, Condition, Count, Delete, EnumType, Error, ErrorKind, Filter, ForeignKey, Get, Index,
-    Insert, Key, Literal, Op, Order, Outcome, Result, Row, Rule, Select, SortDirection, Source, Sql, Store, Table,
-    Unique, Update, Upsert, Value, Verb,
+    Assign, Column, ColumnType, Condition, Count, Delete, EnumType, Error, ErrorKind, Filter, ForeignKey,
+    Get, Index, Insert, Key, Literal, Op, Order, Outcome, Result, Row, Rule, Select, SortDirection, Source,
+    Sql, Store, Table, Unique, Update, Upsert, Value, Verb,
 };
 use larder_postgres::{PostgresConfig, PostgresStore};
 use larder_sql::Dialect;
@@ -41,8 +41,6 @@ pub(crate) static USERS: Table = Table {
     updated_at: Some(2),
 };
 
-pub(crate) const EMAIL: usize = 1;
-
 /// A row of [`JOBS`] has a column of every type.
 pub(crate) static JOBS: Table = Table {
     name: "jobs",
@@ -51,10 +49,7 @@ pub(crate) static JOBS: Table = Table {
         column("id", ColumnType::Uuid),
         column("user_id", ColumnType::Uuid),
         Column { rules: &[Rule::Length { min: 1, max: 100 }], ..column("name", ColumnType::Text) },
-        Column {
-            default: Some(Literal::Text("PAUSED")),
-            ..column("status", ColumnType::Enum(&STATUS))
-        },
+        Column { default: Some(Literal::Text("PAUSED")), ..column("status", ColumnType::Enum(&STATUS)) },
         nullable("next_run_at", ColumnType::Time),
         Column { rules: &[Rule::Range { min: 0, max: i64::MAX }], ..column("tokens", ColumnType::Int) },
         nullable("ratio", ColumnType::Float),
@@ -186,7 +181,14 @@ pub(crate) fn count(table: &'static Table) -> Verb {
 }
 
 pub(crate) fn update(number: u128, set: Vec<(usize, Assign)>) -> Update {
-    Update { table: &JOBS, owner: None, key: Some(key(number)), filter: Filter::always(), set, returning: true }
+    Update {
+        table: &JOBS,
+        owner: None,
+        key: Some(key(number)),
+        filter: Filter::always(),
+        set,
+        returning: true,
+    }
 }
 
 pub(crate) fn delete(number: u128) -> Delete {

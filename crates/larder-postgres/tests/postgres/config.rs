@@ -45,7 +45,10 @@ fn what_is_wrong_is_named() {
         ("postgres://me:sesame@h/a/b", "database"),
         ("postgres://h/d", "user"),
         ("postgres://me:sesame@h:99999/d", "malformed"),
-        ("postgres://me:sesame@h/d?poolsize=3", "`poolsize`; the options are pool_size, connect_timeout"),
+        (
+            "postgres://me:sesame@h/d?poolsize=3",
+            "`poolsize`; the options are pool_size, lanes, connect_timeout",
+        ),
         ("postgres://me:sesame@h/d?pool_size=0", "`pool_size` must be a number from 1"),
         ("postgres://me:sesame@h/d?pool_size=many", "`pool_size`"),
         ("postgres://me:sesame@h/d?timeout=5", "`timeout` must be a duration"),

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
@@ -23,7 +23,8 @@ async fn a_connection_that_died_while_idle_is_replaced() {
     let (store, killer) = (fixture.store("pool_size=1").await, fixture.store("").await);
     let mut users = 0..;
     let mut write = || insert(&USERS, vec![user(users.next().unwrap(), None)]);
-    let killed = async || assert_eq!(killer.sql(terminate()).await.unwrap().rows[0].values(), [Value::Int(1)]);
+    let killed =
+        async || assert_eq!(killer.sql(terminate()).await.unwrap().rows[0].values(), [Value::Int(1)]);
     store.execute(write()).await.unwrap();
     killed().await;
     store.execute(write()).await.unwrap();
@@ -162,7 +163,7 @@ async fn an_exhausted_pool_is_busy_and_recovers() {
 async fn dropped_after<T>(polls: usize, call: impl Future<Output = T>) -> bool {
     let mut call = pin!(call);
     for _ in 0..polls {
-        if let Poll::Ready(_) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        if call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             return true;
         }
         // The tasks and the connection go on meanwhile.
@@ -208,7 +209,8 @@ async fn a_caller_may_go_away_at_any_point() {
         polls += 1;
         assert!(polls < 2000);
     }
-    let state = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'";
+    let state =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'";
     let open = store.sql(Sql::portable(state).returning([ColumnType::Int])).await.unwrap();
     assert_eq!(open.rows[0].values(), [Value::Int(0)]);
 }

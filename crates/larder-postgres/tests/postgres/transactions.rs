@@ -50,7 +50,10 @@ async fn a_conflict_does_not_abort() {
     store.execute(insert(&JOBS, vec![job(1, 1), job(1, 2)])).await.unwrap();
     let mut transaction = begin(&*store).await;
     let mut conflict = async |verb| kind(transaction.execute(verb).await);
-    assert_eq!(conflict(insert(&JOBS, vec![job(1, 1)])).await, larder_core::Error::conflict("Job", "id").kind().clone());
+    assert_eq!(
+        conflict(insert(&JOBS, vec![job(1, 1)])).await,
+        larder_core::Error::conflict("Job", "id").kind().clone()
+    );
     let same_name = with(job(1, 3), NAME, text("job 1"));
     let by_name = larder_core::Error::conflict("Job", "user_id, name").kind().clone();
     assert_eq!(conflict(insert(&JOBS, vec![same_name.clone()])).await, by_name);
@@ -164,7 +167,9 @@ async fn closing_ends_what_is_open() {
     assert_eq!(kind(transaction.commit().await), ErrorKind::Closed);
     assert_eq!(kind(store.execute(get(1)).await), ErrorKind::Closed);
     assert_eq!(kind(store.health().await), ErrorKind::Closed);
-    assert!(matches!(store.begin(Begin::Serializable).await.map(drop), Err(error) if *error.kind() == ErrorKind::Closed));
+    assert!(
+        matches!(store.begin(Begin::Serializable).await.map(drop), Err(error) if *error.kind() == ErrorKind::Closed)
+    );
     let reopened = _fixture.store("").await;
     assert_eq!(number(&*reopened, count(&JOBS)).await, 0);
 }

@@ -2,7 +2,8 @@
 
 use crate::common::*;
 use larder_core::{
-    Assign, Claim, Error, ErrorKind, Filter, Get, Op, Outcome, Require, SortDirection, Step, Store, Unit, Value, Verb,
+    Assign, Claim, Error, ErrorKind, Filter, Get, Op, Outcome, Require, SortDirection, Step, Store, Unit,
+    Value, Verb,
 };
 
 #[tokio::test]
@@ -50,7 +51,8 @@ async fn another_owners_row_is_not_there() {
     let look_up = |owner| Verb::Get(Get { table: &JOBS, owner: Some(id(owner)), key: key(1) });
     assert!(row(&*store, look_up(1)).await.is_some());
     assert_eq!(row(&*store, look_up(2)).await, None);
-    let theirs = larder_core::Update { owner: Some(id(2)), ..update(1, vec![(TOKENS, Assign::Set(Value::Int(9)))]) };
+    let theirs =
+        larder_core::Update { owner: Some(id(2)), ..update(1, vec![(TOKENS, Assign::Set(Value::Int(9)))]) };
     assert_eq!(rows(&*store, Verb::Update(theirs)).await, []);
     let theirs = larder_core::Delete { owner: Some(id(2)), ..delete(1) };
     assert_eq!(number(&*store, Verb::Delete(theirs)).await, 0);
@@ -121,8 +123,11 @@ async fn walks_by_position() {
         for size in 1..=10 {
             let (mut walked, mut after) = (Vec::new(), None);
             loop {
-                let page =
-                    larder_core::Select { after, limit: Some(size), ..select(Filter::always(), order.clone()) };
+                let page = larder_core::Select {
+                    after,
+                    limit: Some(size),
+                    ..select(Filter::always(), order.clone())
+                };
                 let page = rows(&*store, Verb::Select(page)).await;
                 let Some(last) = page.last() else { break };
                 after = Some(order.iter().map(|by| last.get(by.column).unwrap().clone()).collect());
@@ -277,7 +282,10 @@ async fn claims_hold_their_limit_whatever_the_plan() {
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_claims_share_nothing() {
     let (_fixture, store) = with_users().await;
-    store.execute(insert(&JOBS, (1..=200).map(|number| job(1 + number % 2, number)).collect())).await.unwrap();
+    store
+        .execute(insert(&JOBS, (1..=200).map(|number| job(1 + number % 2, number)).collect()))
+        .await
+        .unwrap();
     let workers = (0..8).map(|worker| {
         let store = store.clone();
         tokio::spawn(async move {
@@ -309,10 +317,8 @@ fn active() -> Verb {
 async fn a_unit_happens_wholly_or_not_at_all() {
     let (_fixture, store) = with_users().await;
     let not_found = || ErrorKind::NotFound { entity: "User".into() };
-    let unit = Unit::default()
-        .then_some(get_user(1), not_found())
-        .then(insert(&JOBS, vec![job(1, 1)]))
-        .then(get(1));
+    let unit =
+        Unit::default().then_some(get_user(1), not_found()).then(insert(&JOBS, vec![job(1, 1)])).then(get(1));
     let outcomes = store.run(unit).await.unwrap();
     assert_eq!(outcomes[1..], [Outcome::Count(1), Outcome::Row(Some(visible(&job(1, 1))))]);
     let unit = Unit::default().then(insert(&JOBS, vec![job(1, 2)])).then_some(get_user(9), not_found());

@@ -1,0 +1,468 @@
+//! Lanes: calls that arrive together travel together.
+//!
+//! A lane is a bounded queue between callers and a few carriers, each of which takes everything that waits and carries it in
+//! one trip. A caller that finds a carrier free sets out at once; while all are under way, what arrives gathers and leaves
+//! with the first that comes back. Nobody waits for a timer. The lane knows nothing of what it carries: a driver gives it
+//! the work, starts the carriers, and answers.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{
+    sync::{Semaphore, oneshot, watch},
+    time::{Instant, timeout_at},
+};
+
+use crate::{Error, ErrorKind, Result};
+
+/// How much a lane holds and carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneLimits {
+    /// How many carriers may be under way at once; at least 1.
+    pub carriers: usize,
+    /// The most items in a batch; at least 1.
+    pub batch: usize,
+    /// The most bytes in a batch, as the driver counts them; a single item is always taken.
+    pub batch_bytes: usize,
+    /// The most items that wait; who comes then waits for a place.
+    pub waiting: usize,
+}
+
+/// A bounded queue of work `W` answered by `A`. Shared by callers and carriers.
+#[derive(Debug)]
+pub struct Lane<W, A> {
+    limits: LaneLimits,
+    places: Semaphore,
+    state: Mutex<State<W, A>>,
+    /// How many carriers are under way, for those who wait for none to be.
+    under_way: watch::Sender<usize>,
+}
+
+#[derive(Debug)]
+struct State<W, A> {
+    waiting: VecDeque<Item<W, A>>,
+    next_number: u64,
+    closed: bool,
+}
+
+/// One caller's work, on its way.
+#[derive(Debug)]
+pub struct Item<W, A> {
+    /// What is to be done.
+    pub work: W,
+    /// When the caller stops waiting.
+    pub deadline: Instant,
+    number: u64,
+    bytes: usize,
+    answer: oneshot::Sender<Result<A>>,
+}
+
+impl<W, A> Item<W, A> {
+    /// Answers the caller. One that has gone is not missed.
+    pub fn answer(self, answer: Result<A>) {
+        // An error means that the caller has gone.
+        let _ = self.answer.send(answer);
+    }
+}
+
+/// The right to carry: taken by [`Lane::send`]'s `start`, held by a driver's task until [`Carrier::next`] says that nothing
+/// waits. When it is dropped before (the task panicked or was aborted), the next caller starts another.
+#[derive(Debug)]
+pub struct Carrier<W, A> {
+    lane: Arc<Lane<W, A>>,
+    finished: bool,
+}
+
+impl<W, A> Lane<W, A> {
+    /// An empty lane.
+    pub fn new(limits: LaneLimits) -> Arc<Self> {
+        let state = State { waiting: VecDeque::new(), next_number: 0, closed: false };
+        let under_way = watch::Sender::new(0);
+        Arc::new(Self { limits, places: Semaphore::new(limits.waiting), state: Mutex::new(state), under_way })
+    }
+
+    /// Puts work of `bytes` bytes in and waits for its answer. When no carrier is free to come for it, `start` is given the
+    /// right to be one, and must put it to use without blocking: spawn a task.
+    ///
+    /// Dropped before a carrier took it, the work is never done; afterwards it is done and its answer lost.
+    ///
+    /// # Errors
+    /// The answer's own; `Busy` when the lane stayed full or no carrier came by `deadline` (it is then never done); `Timeout`
+    /// when a carrier took it and gave no answer by `deadline`; `Closed`; `Ambiguous` when its carrier was lost.
+    pub async fn send(
+        self: &Arc<Self>,
+        work: W,
+        bytes: usize,
+        deadline: Instant,
+        start: impl FnOnce(Carrier<W, A>),
+    ) -> Result<A> {
+        let place = match timeout_at(deadline, self.places.acquire()).await {
+            Ok(place) => place.map_err(|_| closed())?,
+            Err(_) => return Err(Error::new(ErrorKind::Busy, "the queue of waiting calls stayed full")),
+        };
+        let (answer, answered) = oneshot::channel();
+        let (number, carrier) = self.put(work, bytes, deadline, answer)?;
+        // Whoever takes the item out gives the place back.
+        place.forget();
+        if let Some(carrier) = carrier {
+            start(carrier);
+        }
+        let mut waiting = Waiting { lane: self, number, may_be_in: true };
+        match timeout_at(deadline, answered).await {
+            Ok(answered) => {
+                waiting.may_be_in = false;
+                let lost = Error::new(ErrorKind::Ambiguous, "the task that carried the call was lost");
+                answered.unwrap_or(Err(lost))
+            }
+            Err(_) if waiting.withdraw() => {
+                Err(Error::new(ErrorKind::Busy, "no connection came free for the call in time"))
+            }
+            Err(_) => Err(Error::new(ErrorKind::Timeout, "")),
+        }
+    }
+
+    fn put(
+        self: &Arc<Self>,
+        work: W,
+        bytes: usize,
+        deadline: Instant,
+        answer: oneshot::Sender<Result<A>>,
+    ) -> Result<(u64, Option<Carrier<W, A>>)> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(closed());
+        }
+        let number = state.next_number;
+        state.next_number += 1;
+        state.waiting.push_back(Item { work, deadline, number, bytes, answer });
+        let is_free = *self.under_way.borrow() < self.limits.carriers.max(1);
+        if is_free {
+            self.under_way.send_modify(|count| *count += 1);
+        }
+        Ok((number, is_free.then(|| Carrier { lane: Arc::clone(self), finished: false })))
+    }
+
+    /// Takes nothing more in; what is in is still carried.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.places.close();
+    }
+
+    /// Waits until no carrier is under way: after [`Lane::close`], until all that was taken in is answered.
+    pub async fn finished(&self) {
+        // The sender lives in `self`, so that waiting cannot fail.
+        let _ = self.under_way.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// How many wait at the moment.
+    pub fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<W, A>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W, A> Carrier<W, A> {
+    /// Everything that waits, up to a batch, in the order in which it came, without those whose callers have gone; `None`
+    /// when nothing waits, and then the right to carry has ended.
+    ///
+    /// Call it with the connection in hand: what is taken is about to be sent.
+    pub fn next(&mut self) -> Option<Vec<Item<W, A>>> {
+        let mut state = self.lane.lock();
+        let (mut batch, mut bytes, mut freed) = (Vec::new(), 0, 0);
+        while let Some(first) = state.waiting.front() {
+            let is_full = batch.len() == self.lane.limits.batch.max(1)
+                || (!batch.is_empty() && bytes + first.bytes > self.lane.limits.batch_bytes);
+            if is_full {
+                break;
+            }
+            let Some(item) = state.waiting.pop_front() else { break };
+            freed += 1;
+            if !item.answer.is_closed() {
+                bytes += item.bytes;
+                batch.push(item);
+            }
+        }
+        self.lane.places.add_permits(freed);
+        if batch.is_empty() {
+            // Under the lock, so that whoever comes next finds the place free.
+            self.lane.under_way.send_modify(|count| *count -= 1);
+            self.finished = true;
+            return None;
+        }
+        Some(batch)
+    }
+}
+
+impl<W, A> Drop for Carrier<W, A> {
+    fn drop(&mut self) {
+        if !self.finished {
+            let _state = self.lane.lock();
+            self.lane.under_way.send_modify(|count| *count -= 1);
+        }
+    }
+}
+
+/// A caller's place in the queue: given up when the caller goes.
+struct Waiting<'a, W, A> {
+    lane: &'a Lane<W, A>,
+    number: u64,
+    may_be_in: bool,
+}
+
+impl<W, A> Waiting<'_, W, A> {
+    /// Takes the item out; true when it was still in, so that no carrier will ever take it.
+    fn withdraw(&mut self) -> bool {
+        self.may_be_in = false;
+        let mut state = self.lane.lock();
+        let found = state.waiting.binary_search_by_key(&self.number, |item| item.number);
+        let removed = found.ok().and_then(|position| state.waiting.remove(position));
+        drop(state);
+        self.lane.places.add_permits(usize::from(removed.is_some()));
+        removed.is_some()
+    }
+}
+
+impl<W, A> Drop for Waiting<'_, W, A> {
+    fn drop(&mut self) {
+        if self.may_be_in {
+            self.withdraw();
+        }
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the store is closed")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use tokio::{sync::mpsc, task::JoinHandle, time::sleep};
+
+    use super::*;
+
+    const LIMITS: LaneLimits = LaneLimits { carriers: 1, batch: 64, batch_bytes: 1000, waiting: 100 };
+    const TRIP: Duration = Duration::from_millis(10);
+
+    type TestLane = Lane<u32, u32>;
+
+    /// A driver: each trip takes [`TRIP`], answers each number with itself plus 1, and reports its batch.
+    async fn carry(mut carrier: Carrier<u32, u32>, trips: mpsc::UnboundedSender<Vec<u32>>) {
+        while let Some(batch) = carrier.next() {
+            sleep(TRIP).await;
+            trips.send(batch.iter().map(|item| item.work).collect()).unwrap();
+            for item in batch {
+                let answer = item.work + 1;
+                item.answer(Ok(answer));
+            }
+        }
+    }
+
+    struct Fixture {
+        lane: Arc<TestLane>,
+        report: mpsc::UnboundedSender<Vec<u32>>,
+        trips: mpsc::UnboundedReceiver<Vec<u32>>,
+    }
+
+    impl Fixture {
+        fn new(limits: LaneLimits) -> Self {
+            let (report, trips) = mpsc::unbounded_channel();
+            Self { lane: Lane::new(limits), report, trips }
+        }
+
+        fn call(&self, work: u32, bytes: usize, patience: Duration) -> JoinHandle<Result<u32>> {
+            let (lane, report) = (Arc::clone(&self.lane), self.report.clone());
+            let deadline = Instant::now() + patience;
+            tokio::spawn(async move {
+                lane.send(work, bytes, deadline, |carrier| drop(tokio::spawn(carry(carrier, report)))).await
+            })
+        }
+
+        /// Calls and lets the call get as far as it can.
+        async fn called(&self, work: u32, bytes: usize) -> JoinHandle<Result<u32>> {
+            let call = self.call(work, bytes, Duration::from_secs(10));
+            tokio::task::yield_now().await;
+            call
+        }
+
+        /// The batches that were carried so far.
+        fn carried(&mut self) -> Vec<Vec<u32>> {
+            std::iter::from_fn(|| self.trips.try_recv().ok()).collect()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_caller_waits_for_nothing_but_the_trip() {
+        let fixture = Fixture::new(LIMITS);
+        let begun = Instant::now();
+        assert_eq!(fixture.called(1, 1).await.await.unwrap().unwrap(), 2);
+        assert_eq!(begun.elapsed(), TRIP);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_arrives_during_a_trip_leaves_together_in_its_order() {
+        let mut fixture = Fixture::new(LIMITS);
+        let mut calls = Vec::new();
+        for work in 0..10 {
+            calls.push(fixture.called(work, 1).await);
+        }
+        for (work, call) in (0..).zip(calls) {
+            assert_eq!(call.await.unwrap().unwrap(), work + 1);
+        }
+        assert_eq!(fixture.carried(), [vec![0], (1..10).collect()]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn batches_are_bounded_in_items_and_bytes_but_one_item_always_goes() {
+        let mut fixture = Fixture::new(LaneLimits { batch: 3, ..LIMITS });
+        let mut calls = Vec::new();
+        for (work, bytes) in [(0, 1), (1, 1), (2, 1), (3, 1), (4, 600), (5, 600), (6, 5000), (7, 1)] {
+            calls.push(fixture.called(work, bytes).await);
+        }
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+        assert_eq!(fixture.carried(), [vec![0], vec![1, 2, 3], vec![4], vec![5], vec![6], vec![7]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_lane_makes_callers_wait_and_is_busy_at_their_deadline() {
+        let fixture = Fixture::new(LaneLimits { waiting: 2, ..LIMITS });
+        let under_way = fixture.called(0, 1).await;
+        let first = fixture.called(1, 1).await;
+        let second = fixture.called(2, 1).await;
+        let hasty = fixture.call(3, 1, TRIP / 2);
+        let patient = fixture.call(4, 1, 10 * TRIP);
+        assert_eq!(hasty.await.unwrap().unwrap_err().kind(), &ErrorKind::Busy);
+        for call in [under_way, first, second, patient] {
+            call.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_went_away_before_its_trip_is_skipped() {
+        let mut fixture = Fixture::new(LIMITS);
+        let under_way = fixture.called(0, 1).await;
+        let gone = fixture.called(1, 1).await;
+        let late = fixture.call(2, 1, TRIP / 2);
+        let stays = fixture.called(3, 1).await;
+        gone.abort();
+        assert_eq!(late.await.unwrap().unwrap_err().kind(), &ErrorKind::Busy);
+        under_way.await.unwrap().unwrap();
+        stays.await.unwrap().unwrap();
+        assert_eq!(fixture.carried(), [vec![0], vec![3]]);
+        assert_eq!(fixture.lane.places.available_permits(), LIMITS.waiting);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_whose_trip_takes_too_long_is_told_so() {
+        let fixture = Fixture::new(LIMITS);
+        let error = fixture.call(0, 1, TRIP / 2).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Timeout);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_carriers_than_allowed_are_under_way() {
+        let lane: Arc<TestLane> = Lane::new(LaneLimits { carriers: 2, batch: 1, ..LIMITS });
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let calls: Vec<_> = (0..20)
+            .map(|work| {
+                let (lane, now, most) = (Arc::clone(&lane), Arc::clone(&now), Arc::clone(&most));
+                tokio::spawn(async move {
+                    let start = |mut carrier: Carrier<u32, u32>| {
+                        tokio::spawn(async move {
+                            while let Some(batch) = carrier.next() {
+                                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                                sleep(TRIP).await;
+                                now.fetch_sub(1, Ordering::SeqCst);
+                                batch.into_iter().for_each(|item| item.answer(Ok(0)));
+                            }
+                        });
+                    };
+                    lane.send(work, 1, Instant::now() + 100 * TRIP, start).await
+                })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+        assert_eq!(most.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_carrier_is_told_and_replaced() {
+        let fixture = Fixture::new(LIMITS);
+        let deadline = Instant::now() + TRIP;
+        let lost = fixture.lane.send(1, 1, deadline, |mut carrier| drop(carrier.next())).await;
+        assert_eq!(lost.unwrap_err().kind(), &ErrorKind::Ambiguous);
+        assert_eq!(fixture.called(1, 1).await.await.unwrap().unwrap(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_lane_finishes_what_it_took() {
+        let fixture = Fixture::new(LIMITS);
+        let (under_way, taken) = (fixture.called(0, 1).await, fixture.called(1, 1).await);
+        fixture.lane.close();
+        assert_eq!(fixture.called(2, 1).await.await.unwrap().unwrap_err().kind(), &ErrorKind::Closed);
+        fixture.lane.finished().await;
+        assert_eq!((under_way.await.unwrap().unwrap(), taken.await.unwrap().unwrap()), (1, 2));
+        assert_eq!(fixture.lane.waiting(), 0);
+    }
+
+    /// Random callers (some impatient, some that go away) on random lanes: every number that was answered was carried once,
+    /// none was carried twice, none that was told `Busy` was carried, and all places come back.
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_lost_or_carried_twice() {
+        for seed in 0..200 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let limits = LaneLimits {
+                carriers: random.usize(1..4),
+                batch: random.usize(1..6),
+                batch_bytes: random.usize(1..40),
+                waiting: random.usize(1..10),
+            };
+            let mut fixture = Fixture::new(limits);
+            let mut calls = Vec::new();
+            for work in 0..60 {
+                let call = fixture.call(work, random.usize(0..20), TRIP * random.u32(1..8));
+                if random.u8(..) < 40 {
+                    call.abort();
+                }
+                calls.push((work, call));
+                if random.bool() {
+                    sleep(TRIP.mul_f64(random.f64())).await;
+                }
+            }
+            let mut answers = Vec::new();
+            for (work, call) in calls {
+                answers.push((work, call.await.ok()));
+            }
+            sleep(100 * TRIP).await;
+            let mut carried = fixture.carried().concat();
+            carried.sort_unstable();
+            let distinct = carried.windows(2).all(|pair| pair[0] != pair[1]);
+            assert!(distinct, "seed {seed}: carried twice");
+            for (work, answer) in answers {
+                let was_carried = carried.binary_search(&work).is_ok();
+                match answer {
+                    Some(Ok(answer)) => assert!(was_carried && answer == work + 1, "seed {seed}: {work}"),
+                    Some(Err(error)) if *error.kind() == ErrorKind::Busy => {
+                        assert!(!was_carried, "seed {seed}: {work} was told Busy and carried");
+                    }
+                    _ => {}
+                }
+            }
+            assert_eq!(fixture.lane.places.available_permits(), limits.waiting, "seed {seed}");
+            fixture.lane.finished().await;
+        }
+    }
+}
