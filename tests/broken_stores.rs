@@ -10,7 +10,11 @@ fn is_caught(fault: Fault) {
     let on_sound = run(&sound, chosen);
     assert_eq!(on_sound.verdicts.len(), 1, "there is no case {}", fault.caught_by());
     assert_eq!(on_sound.failed(), [""; 0], "the case must pass on a sound store");
-    assert_eq!(run(&fault.in_backend(sound), chosen).failed(), [fault.caught_by()], "{fault:?} was not caught");
+    assert_eq!(
+        run(&fault.in_backend(sound), chosen).failed(),
+        [fault.caught_by()],
+        "{fault:?} was not caught"
+    );
 }
 
 macro_rules! caught {

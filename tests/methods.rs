@@ -15,7 +15,8 @@ fn methods_of(source: &str, kind: &str) -> BTreeSet<String> {
     let mut inside = false;
     for line in source.lines() {
         if block_of(line) {
-            inside = line.split_whitespace().any(|word| word == kind || word.starts_with(&format!("{kind}<")));
+            inside =
+                line.split_whitespace().any(|word| word == kind || word.starts_with(&format!("{kind}<")));
         } else if line == "}" {
             inside = false;
         }

@@ -15,7 +15,7 @@ pub use postgres::PostgresBackend;
 pub fn backends() -> Vec<Arc<dyn Backend>> {
     vec![
         Arc::new(MemoryBackend),
-        Arc::new(LibsqlMemory::default()),
+        Arc::new(LibsqlMemory),
         Arc::new(LibsqlFile),
         Arc::new(PostgresBackend::default()),
     ]

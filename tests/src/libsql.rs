@@ -29,11 +29,9 @@ impl Backend for LibsqlFile {
     }
 }
 
-/// libSQL databases in memory.
-#[derive(Debug, Default)]
-pub struct LibsqlMemory {
-    created: AtomicU64,
-}
+/// libSQL databases in memory, each with a name that no other in the process has.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LibsqlMemory;
 
 #[async_trait]
 impl Backend for LibsqlMemory {
@@ -42,7 +40,8 @@ impl Backend for LibsqlMemory {
     }
 
     async fn create(&self, schema: &Schema) -> Result<Box<dyn Database>, Failure> {
-        let number = self.created.fetch_add(1, Ordering::Relaxed);
+        static CREATED: AtomicU64 = AtomicU64::new(0);
+        let number = CREATED.fetch_add(1, Ordering::Relaxed);
         LibsqlDatabase::create(format!("memory:test_{number}"), None, schema).await
     }
 }
@@ -55,7 +54,11 @@ struct LibsqlDatabase {
 }
 
 impl LibsqlDatabase {
-    async fn create(url: String, directory: Option<TempDir>, schema: &Schema) -> Result<Box<dyn Database>, Failure> {
+    async fn create(
+        url: String,
+        directory: Option<TempDir>,
+        schema: &Schema,
+    ) -> Result<Box<dyn Database>, Failure> {
         let store = open(&url).await?;
         schema.apply(&store).await?;
         Ok(Box::new(Self { store, url, _directory: directory }))

@@ -10,8 +10,8 @@ use std::{
 use async_trait::async_trait;
 use chrono::SubsecRound;
 use larder::{
-    Assign, Begin, Capability, Claim, ColumnType, Error, ErrorKind, Filter, Health, Key, Outcome, Result, Row, Select,
-    Sql, SqlOutcome, Store, Table, Transaction, Unit, Update, Value, Verb,
+    Assign, Begin, Capability, Claim, ColumnType, Error, ErrorKind, Filter, Health, Key, Outcome, Result,
+    Row, Select, Sql, SqlOutcome, Store, Table, Transaction, Unit, Update, Value, Verb,
 };
 
 use crate::{Backend, Database, Failure, Limits, Schema};
@@ -181,7 +181,14 @@ impl BrokenStore {
         for row in chosen {
             let values = table.primary_key.iter().filter_map(|&column| row.get(column).cloned()).collect();
             let key = Some(Key { columns: table.primary_key, values });
-            let update = Update { table, owner: None, key, filter: Filter::always(), set: set.clone(), returning: true };
+            let update = Update {
+                table,
+                owner: None,
+                key,
+                filter: Filter::always(),
+                set: set.clone(),
+                returning: true,
+            };
             if let Outcome::Rows(rows) = self.sound.execute(Verb::Update(update)).await? {
                 claimed.extend(rows);
             }
@@ -199,7 +206,9 @@ impl Store for BrokenStore {
     async fn execute(&self, verb: Verb) -> Result<Outcome> {
         let table = verb.table();
         match verb {
-            Verb::Claim(claim) if self.fault == Fault::ClaimsInTwoSteps => self.claim_in_two_steps(claim).await,
+            Verb::Claim(claim) if self.fault == Fault::ClaimsInTwoSteps => {
+                self.claim_in_two_steps(claim).await
+            }
             verb => self.fault.answered(table, self.sound.execute(self.fault.asked(verb)).await),
         }
     }
@@ -210,7 +219,11 @@ impl Store for BrokenStore {
             step.verb = self.fault.asked(step.verb.clone());
         }
         let outcomes = self.sound.run(unit).await.map_err(|error| self.fault.error(error))?;
-        tables.into_iter().zip(outcomes).map(|(table, outcome)| self.fault.answered(table, Ok(outcome))).collect()
+        tables
+            .into_iter()
+            .zip(outcomes)
+            .map(|(table, outcome)| self.fault.answered(table, Ok(outcome)))
+            .collect()
     }
 
     async fn begin(&self, begin: Begin) -> Result<Box<dyn Transaction>> {

@@ -61,7 +61,11 @@ fn trial(backend: &Arc<dyn Backend>, name: String, case: &'static Case, reports:
 /// The names of all tests on these backends, as `--list` shows them.
 pub fn names(backends: &[Arc<dyn Backend>]) -> Vec<String> {
     let reports = Reports::default();
-    backends.iter().flat_map(|backend| trials(backend, &reports)).map(|trial| trial.name().to_owned()).collect()
+    backends
+        .iter()
+        .flat_map(|backend| trials(backend, &reports))
+        .map(|trial| trial.name().to_owned())
+        .collect()
 }
 
 /// What was promised, as a person reads it.

@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use larder::{
-    Assign, Begin, Delete, ErrorKind, Filter, Get, Key, Outcome, Result, Row, Select, Store,
-    Transaction, Update, Verb,
+    Assign, Begin, Delete, ErrorKind, Filter, Get, Key, Outcome, Result, Row, Select, Store, Transaction,
+    Update, Verb,
 };
 use tokio::sync::mpsc;
 
@@ -56,7 +56,11 @@ struct Ended {
 ///
 /// # Errors
 /// When what was committed is as no order of the committed transactions would have it; when none was.
-pub(crate) async fn check(world: &World, initial: &[(i64, i64)], history: &[(usize, Step)]) -> Result<(), Failure> {
+pub(crate) async fn check(
+    world: &World,
+    initial: &[(i64, i64)],
+    history: &[(usize, Step)],
+) -> Result<(), Failure> {
     let initial: Rows = initial.iter().copied().collect();
     let specimens = world.system().repo::<Specimen>();
     specimens.create_many(initial.iter().map(|(&number, &value)| specimen(number, value))).await?;
@@ -174,7 +178,10 @@ impl Acting {
     /// The verb of a step; `None` for the steps that end a transaction.
     fn verb(&self, step: Step) -> Result<Option<Verb>> {
         let table = <Specimen as larder::Entity>::TABLE;
-        let key = |number: i64| Key { columns: table.uniques[0].columns, values: vec![larder::Value::Text(label(number))] };
+        let key = |number: i64| Key {
+            columns: table.uniques[0].columns,
+            values: vec![larder::Value::Text(label(number))],
+        };
         let set = |value| vec![(Specimen::NUMBER.position(), Assign::Set(larder::Value::Int(value)))];
         let update = |key, filter, value| {
             Verb::Update(Update { table, owner: None, key, filter, set: set(value), returning: false })
@@ -183,7 +190,15 @@ impl Acting {
             Step::Get(number) => Verb::Get(Get { table, owner: None, key: key(number) }),
             Step::AtLeast(value) => {
                 let filter = Specimen::NUMBER.ge(value)?;
-                Verb::Select(Select { table, owner: None, filter, order: Vec::new(), after: None, offset: 0, limit: None })
+                Verb::Select(Select {
+                    table,
+                    owner: None,
+                    filter,
+                    order: Vec::new(),
+                    after: None,
+                    offset: 0,
+                    limit: None,
+                })
             }
             Step::Set(number, value) => update(Some(key(number)), Filter::always(), value),
             Step::Move { from, to } => update(None, Specimen::NUMBER.eq(from)?, to),
@@ -239,12 +254,12 @@ fn explains(order: &[&Ended], initial: &Rows, last: &Rows) -> bool {
 /// What a step sees in these rows when it is alone, and what it makes of them.
 fn would_see(step: Step, rows: &mut Rows) -> Seen {
     match step {
-        Step::Get(number) => {
-            Seen::Rows(rows.iter().filter(|row| *row.0 == number).map(|(&number, &value)| (number, value)).collect())
-        }
-        Step::AtLeast(least) => {
-            Seen::Rows(rows.iter().filter(|row| *row.1 >= least).map(|(&number, &value)| (number, value)).collect())
-        }
+        Step::Get(number) => Seen::Rows(
+            rows.iter().filter(|row| *row.0 == number).map(|(&number, &value)| (number, value)).collect(),
+        ),
+        Step::AtLeast(least) => Seen::Rows(
+            rows.iter().filter(|row| *row.1 >= least).map(|(&number, &value)| (number, value)).collect(),
+        ),
         Step::Set(number, value) => Seen::Changed(rows.get_mut(&number).map_or(0, |row| {
             *row = value;
             1
@@ -298,17 +313,29 @@ mod tests {
 
     #[test]
     fn one_after_the_other_is_serial() {
-        assert!(is_serial([vec![read(1, 11), wrote(1, 12)], vec![read(1, 10), wrote(1, 11)]], [(1, 12), (2, 20)]));
+        assert!(is_serial(
+            [vec![read(1, 11), wrote(1, 12)], vec![read(1, 10), wrote(1, 11)]],
+            [(1, 12), (2, 20)]
+        ));
     }
 
     #[test]
     fn a_lost_update_and_write_skew_are_not() {
-        assert!(!is_serial([vec![read(1, 10), wrote(1, 11)], vec![read(1, 10), wrote(1, 12)]], [(1, 12), (2, 20)]));
-        assert!(!is_serial([vec![read(2, 20), wrote(1, 11)], vec![read(1, 10), wrote(2, 21)]], [(1, 11), (2, 21)]));
+        assert!(!is_serial(
+            [vec![read(1, 10), wrote(1, 11)], vec![read(1, 10), wrote(1, 12)]],
+            [(1, 12), (2, 20)]
+        ));
+        assert!(!is_serial(
+            [vec![read(2, 20), wrote(1, 11)], vec![read(1, 10), wrote(2, 21)]],
+            [(1, 11), (2, 21)]
+        ));
     }
 
     #[test]
     fn rows_that_no_transaction_left_are_not() {
-        assert!(!is_serial([vec![wrote(1, 11), wrote(2, 21)], vec![wrote(1, 12), wrote(2, 22)]], [(1, 12), (2, 21)]));
+        assert!(!is_serial(
+            [vec![wrote(1, 11), wrote(2, 21)], vec![wrote(1, 12), wrote(2, 22)]],
+            [(1, 12), (2, 21)]
+        ));
     }
 }

@@ -84,7 +84,8 @@ impl World {
     /// # Errors
     /// Those of the database.
     pub async fn user(&self, name: &str) -> larder::Result<UserScope> {
-        let user = self.system().users().create(NewUser { name: Some(name.into()), ..NewUser::default() }).await?;
+        let user =
+            self.system().users().create(NewUser { name: Some(name.into()), ..NewUser::default() }).await?;
         Ok(self.larder.user(user.id))
     }
 
@@ -136,7 +137,9 @@ impl World {
         };
         match self.store().execute(Verb::Select(select)).await? {
             Outcome::Rows(rows) => Ok(rows),
-            other => Err(larder::Error::corrupt(table.entity, "").with_context(format!("answered {other:?}"))),
+            other => {
+                Err(larder::Error::corrupt(table.entity, "").with_context(format!("answered {other:?}")))
+            }
         }
     }
 

@@ -67,7 +67,7 @@ impl<W, A> Item<W, A> {
     }
 }
 
-/// The right to carry: taken by [`Lane::send`]'s `start`, held by a driver's task until [`Carrier::next`] says that nothing
+/// The right to carry: taken by [`Lane::send`]'s `start`, held by a driver's task until [`Carrier::next_batch`] says that nothing
 /// waits. When it is dropped before (the task panicked or was aborted), the next caller starts another.
 #[derive(Debug)]
 pub struct Carrier<W, A> {
@@ -171,7 +171,7 @@ impl<W, A> Carrier<W, A> {
     /// when nothing waits, and then the right to carry has ended.
     ///
     /// Call it with the connection in hand: what is taken is about to be sent.
-    pub fn next(&mut self) -> Option<Vec<Item<W, A>>> {
+    pub fn next_batch(&mut self) -> Option<Vec<Item<W, A>>> {
         let mut state = self.lane.lock();
         let (mut batch, mut bytes, mut freed) = (Vec::new(), 0, 0);
         while let Some(first) = state.waiting.front() {
@@ -257,7 +257,7 @@ mod tests {
 
     /// A driver: each trip takes [`TRIP`], answers each number with itself plus 1, and reports its batch.
     async fn carry(mut carrier: Carrier<u32, u32>, trips: mpsc::UnboundedSender<Vec<u32>>) {
-        while let Some(batch) = carrier.next() {
+        while let Some(batch) = carrier.next_batch() {
             sleep(TRIP).await;
             trips.send(batch.iter().map(|item| item.work).collect()).unwrap();
             for item in batch {
@@ -380,7 +380,7 @@ mod tests {
                 tokio::spawn(async move {
                     let start = |mut carrier: Carrier<u32, u32>| {
                         tokio::spawn(async move {
-                            while let Some(batch) = carrier.next() {
+                            while let Some(batch) = carrier.next_batch() {
                                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                                 sleep(TRIP).await;
                                 now.fetch_sub(1, Ordering::SeqCst);
@@ -402,7 +402,7 @@ mod tests {
     async fn a_lost_carrier_is_told_and_replaced() {
         let fixture = Fixture::new(LIMITS);
         let deadline = Instant::now() + TRIP;
-        let lost = fixture.lane.send(1, 1, deadline, |mut carrier| drop(carrier.next())).await;
+        let lost = fixture.lane.send(1, 1, deadline, |mut carrier| drop(carrier.next_batch())).await;
         assert_eq!(lost.unwrap_err().kind(), &ErrorKind::Ambiguous);
         assert_eq!(fixture.called(1, 1).await.await.unwrap().unwrap(), 2);
     }

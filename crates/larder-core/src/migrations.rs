@@ -91,3 +91,39 @@ impl Migration {
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checksum(postgres: &str, sqlite: &str) -> String {
+        Migrations::new("app").then("step", postgres.to_owned(), sqlite.to_owned()).steps()[0].checksum()
+    }
+
+    #[test]
+    fn numbers_follow_and_name_the_files() {
+        let set = Migrations::embedded("app", &[(7, "seven", "", "")]).then("eight", "", "");
+        let names: Vec<_> = set.steps().iter().map(|step| set.describe(step)).collect();
+        assert_eq!(names, ["app 0007_seven", "app 0008_eight"]);
+    }
+
+    /// It stands in ledgers: another algorithm would refuse every database that there is.
+    #[test]
+    fn the_checksum_never_changes() {
+        let known = "70c22f2f01b04756db144dea45b18029ed1b4bdda4605d459b9972df315284a8";
+        assert_eq!(checksum("SELECT 1;\n", "SELECT 2;\n"), known);
+    }
+
+    #[test]
+    fn the_checksum_is_over_both_scripts_but_for_line_endings() {
+        assert_eq!(checksum("a\r\nb\r\n", "c\r\n"), checksum("a\nb\n", "c\n"));
+        let different =
+            ["a", "a ", "a\n", "a\r", "A", "b"].map(|script| [checksum(script, "a"), checksum("a", script)]);
+        let mut different = different.concat();
+        different.sort();
+        different.dedup();
+        // "a" twice is the one that is the same either way.
+        assert_eq!(different.len(), 11);
+        assert_ne!(checksum("ab", ""), checksum("a", "b"));
+    }
+}

@@ -75,15 +75,12 @@ impl<E: Entity> Repo<E> {
     ///
     /// # Errors
     /// As [`Repo::create`]; `Unsupported` when `key` is no unique key.
-    pub async fn put(&self, new: E::New, key: &'static [usize]) -> Result<E> {
+    pub async fn put(&self, new: E::New, key: &[usize]) -> Result<E> {
         let table = E::TABLE;
-        if !table.is_key(key) {
-            return Err(Error::unsupported(format!(
-                "{} is no unique key of {}",
-                table.names(key),
-                table.name
-            )));
-        }
+        let Some(key) = table.key(key) else {
+            let reason = format!("{} is no unique key of {}", table.names(key), table.name);
+            return Err(Error::unsupported(reason));
+        };
         let stamp = self.context.stamp(self.owner);
         let row = prepare_row(table, new.into_values(&stamp)?)?;
         let kept = |column: &usize| {
@@ -117,9 +114,7 @@ impl<E: Entity> Repo<E> {
     /// `Unsupported` when the field is not unique by itself; `Invalid` when the value breaks the field's rules, so that
     /// there cannot be one.
     pub async fn get_by<T: ColumnValue>(&self, field: Field<E, T>, value: T) -> Result<Option<E>> {
-        let keys =
-            std::iter::once(E::TABLE.primary_key).chain(E::TABLE.uniques.iter().map(|unique| unique.columns));
-        let Some(columns) = keys.into_iter().find(|columns| **columns == [field.position()]) else {
+        let Some(columns) = E::TABLE.key(&[field.position()]) else {
             return Err(Error::unsupported(format!("{field:?} is not unique")));
         };
         let value = value_of(E::TABLE, field.position(), value)?;

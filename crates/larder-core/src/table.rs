@@ -72,9 +72,14 @@ impl Table {
         names.join(", ")
     }
 
-    /// True when these columns, in this order, are the primary key or a unique key.
-    pub fn is_key(&self, columns: &[usize]) -> bool {
-        self.primary_key == columns || self.uniques.iter().any(|unique| unique.columns == columns)
+    /// The primary key, then the unique keys.
+    pub fn keys(&self) -> impl Iterator<Item = &'static [usize]> + use<> {
+        std::iter::once(self.primary_key).chain(self.uniques.iter().map(|unique| unique.columns))
+    }
+
+    /// The key that consists of these columns, in this order.
+    pub fn key(&self, columns: &[usize]) -> Option<&'static [usize]> {
+        self.keys().find(|key| *key == columns)
     }
 
     /// `{table}_pkey`.

@@ -1,8 +1,7 @@
 //! Which key, which parent, which column: what SQLite does not say of a broken constraint, or not in larder's order.
 
 use larder_core::{
-    Assign, Count, Error, Filter, ForeignKey, Key, Op, Outcome, Result, Select, Table, Unique, Update,
-    Upsert, Value,
+    Assign, Count, Error, Filter, ForeignKey, Key, Op, Outcome, Result, Select, Table, Update, Upsert, Value,
 };
 use larder_sql::{Dialect, conflict_probe, insert_unless_conflict};
 use rusqlite::ffi;
@@ -156,9 +155,7 @@ fn taken_key_of_update(database: &Database, update: &Update) -> Result<Option<Er
     else {
         return Ok(None);
     };
-    let keys =
-        std::iter::once(table.primary_key).chain(table.uniques.iter().map(|Unique { columns }| *columns));
-    for key in keys {
+    for key in table.keys() {
         let changed = update.set.iter().any(|(column, _)| key.contains(column));
         if !changed || key.iter().any(|&column| after.get(column).is_none_or(Value::is_null)) {
             continue;

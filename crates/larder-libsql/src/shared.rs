@@ -1,6 +1,7 @@
 //! What a store's handle and its threads have in common, and how the threads begin and end.
 
 use std::{
+    cell::Cell,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -118,7 +119,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 fn open(shared: &Arc<Shared>) -> Result<Writer> {
     let database = open_writer(&shared.config)?;
     let mut writer =
-        Writer { database, shared: Arc::clone(shared), readers: Vec::new(), last: Default::default() };
+        Writer { database, shared: Arc::clone(shared), readers: Vec::new(), last_group: Cell::new(0) };
     let (report, reports) = mpsc::channel();
     for _ in 0..shared.config.reader_threads() {
         let (shared, report) = (Arc::clone(shared), report.clone());

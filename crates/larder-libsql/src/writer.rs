@@ -1,6 +1,11 @@
 //! The thread that writes: whatever is queued becomes one transaction, and one commit.
 
-use std::{sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    cell::Cell,
+    sync::Arc,
+    thread::{JoinHandle, sleep, yield_now},
+    time::{Duration, Instant},
+};
 
 use larder_core::{Error, ErrorKind, Result};
 use rusqlite::ffi;
@@ -13,8 +18,6 @@ use crate::{
     shared::Shared,
 };
 
-static G: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-static R: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 /// The most calls in one commit. It bounds how long the first of them waits for the last.
 const GROUP: usize = 256;
 
@@ -64,12 +67,12 @@ impl Message {
     }
 }
 
-thread_local! {static YIELDS: u32 = std::env::var("YIELDS").ok().and_then(|s| s.parse().ok()).unwrap_or(0);}
 pub(crate) struct Writer {
     pub(crate) database: Database,
     pub(crate) shared: Arc<Shared>,
     pub(crate) readers: Vec<JoinHandle<()>>,
-    pub(crate) last: std::cell::Cell<usize>,
+    /// How many calls the last commit was for.
+    pub(crate) last_group: Cell<usize>,
 }
 
 impl Writer {
@@ -79,16 +82,12 @@ impl Writer {
         while let Some(message) = self.shared.writes.take() {
             match message {
                 Message::Job(job) if job.alone() => self.commit(job, &mut || None),
-                Message::Job(job) => self.commit(job, &mut || self.next_to_join()),
+                Message::Job(job) => {
+                    let mut waits = self.last_group.get() > 1;
+                    self.commit(job, &mut || self.next_to_join(&mut waits));
+                }
                 Message::Begin(begin) => self.transaction(begin),
             }
-        }
-        {
-            let (g, r) = (
-                G.swap(0, std::sync::atomic::Ordering::Relaxed),
-                R.swap(0, std::sync::atomic::Ordering::Relaxed),
-            );
-            eprintln!("groups {g} rows {r} avg {}", r as f64 / g as f64);
         }
         for reader in self.readers {
             if reader.join().is_err() {
@@ -102,8 +101,18 @@ impl Writer {
         }
     }
 
-    fn next_to_join(&self) -> Option<Box<dyn Job>> {
-        match self.shared.writes.take_if(Message::may_join)? {
+    /// The next job of the group. When the last group had several, its callers were answered a moment ago and are about to
+    /// call again: they get one turn of the processor to do so, without which half of them would just miss this commit.
+    fn next_to_join(&self, waits: &mut bool) -> Option<Box<dyn Job>> {
+        let next = || self.shared.writes.take_if(Message::may_join);
+        let message = next().or_else(|| {
+            if !std::mem::take(waits) {
+                return None;
+            }
+            yield_now();
+            next()
+        });
+        match message? {
             Message::Job(job) => Some(job),
             // `may_join` has refused it.
             Message::Begin(_) => None,
@@ -123,16 +132,8 @@ impl Writer {
             return first.answer();
         }
         let mut group = vec![first];
-        let mut yields = 0;
         while group.len() < GROUP {
-            let Some(mut job) = next() else {
-                if group.len() >= self.last.get() || yields >= YIELDS.with(|y| *y) {
-                    break;
-                }
-                yields += 1;
-                std::thread::yield_now();
-                continue;
-            };
+            let Some(mut job) = next() else { break };
             if !job.ticket().begin() {
                 continue;
             }
@@ -142,9 +143,6 @@ impl Writer {
                 return self.one_by_one(group);
             }
         }
-        self.last.set(group.len());
-        G.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        R.fetch_add(group.len() as u64, std::sync::atomic::Ordering::Relaxed);
         self.end_group(group);
     }
 
@@ -164,6 +162,7 @@ impl Writer {
     }
 
     fn end_group(&self, group: Vec<Box<dyn Job>>) {
+        self.last_group.set(group.len());
         match self.end(true) {
             Ok(()) => group.into_iter().for_each(<dyn Job>::answer),
             // A group may be too large for what is left of the disk when each of it is not.
@@ -202,7 +201,7 @@ impl Writer {
                 }
                 return None;
             }
-            std::thread::sleep(PAUSE);
+            sleep(PAUSE);
         }
     }
 
@@ -215,12 +214,12 @@ impl Writer {
             self.database.roll_back();
             return Ok(());
         }
-        let give_up = std::time::Instant::now() + self.shared.config.busy_timeout;
+        let give_up = Instant::now() + self.shared.config.busy_timeout;
         loop {
             let Err(error) = self.database.control("COMMIT") else { return Ok(()) };
             // Only a database in memory can be busy here, for the moment in which another handle asks for the lock.
-            if primary_code(&error) == Some(ffi::SQLITE_BUSY) && std::time::Instant::now() < give_up {
-                std::thread::sleep(PAUSE);
+            if primary_code(&error) == Some(ffi::SQLITE_BUSY) && Instant::now() < give_up {
+                sleep(PAUSE);
                 continue;
             }
             self.database.roll_back();

@@ -78,10 +78,11 @@ pub(crate) async fn record(
     Ok(())
 }
 
-/// Asks for the ledger where the verbs will look for it.
+/// Asks for the ledger where the verbs will look for it. PostgreSQL's `to_regclass` would be shorter, but it may answer from
+/// before another migrator's commit: it locks nothing, and only a lock makes a session notice that its caches are stale.
 fn existence() -> Sql {
     Sql::new(
-        "SELECT to_regclass('larder_migrations') IS NOT NULL",
+        "SELECT EXISTS (SELECT 1 FROM pg_class WHERE relname = 'larder_migrations' AND pg_table_is_visible(oid))",
         "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'larder_migrations')",
     )
     .returning([ColumnType::Bool])

@@ -95,7 +95,7 @@ fn size(verb: &Verb) -> usize {
 async fn carry(mut carrier: Carrier<Passenger, Outcome>, pool: Arc<Pool>, is_read: bool) {
     loop {
         let slot = pool.slot(Instant::now() + pool.config().timeout).await;
-        let Some(batch) = carrier.next() else { return };
+        let Some(batch) = carrier.next_batch() else { return };
         tracing::trace!(verbs = batch.len(), is_read, "a batch leaves");
         match slot {
             Ok(slot) => Trip { slot, is_read }.make(batch).await,

@@ -107,8 +107,7 @@ pub struct ConflictProbe {
 
 /// The probe for a row that could not be written; see [`ConflictProbe`].
 pub fn conflict_probe(dialect: Dialect, table: &'static Table, row: &[Value]) -> ConflictProbe {
-    let keys = std::iter::once(table.primary_key).chain(table.uniques.iter().map(|unique| unique.columns));
-    let keys: Vec<_> = keys.filter(|key| key.iter().all(|&column| !row[column].is_null())).collect();
+    let keys: Vec<_> = table.keys().filter(|key| key.iter().all(|&column| !row[column].is_null())).collect();
     let mut writer = Writer::new(dialect, table);
     writer.push("SELECT ");
     writer.separated(&keys, ", ", |writer, key| {

@@ -1,5 +1,8 @@
 //! The program as a person runs it, on either database.
 
+// Clippy takes functions beside the tests for production code.
+#![allow(clippy::expect_used)]
+
 use std::process::Command;
 
 use larder_testing::Postgres;

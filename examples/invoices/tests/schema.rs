@@ -1,5 +1,8 @@
 //! The migrations are what the entities say: neither changes without the other.
 
+// Clippy takes functions beside the tests for production code.
+#![allow(clippy::expect_used)]
+
 use larder::{Dialect, create_schema};
 
 /// A script without the comment above it.

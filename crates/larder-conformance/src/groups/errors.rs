@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use larder::{
-    Assign, Begin, ColumnType, Entity, Error, ErrorKind, Filter, Id, Insert, Key, Sql, Update, Value, Verb, model::*,
+    Assign, Begin, ColumnType, Entity, Error, ErrorKind, Filter, Id, Insert, Key, Sql, Update, Value, Verb,
+    model::*,
 };
 
 use crate::{
@@ -72,7 +73,10 @@ cases! {
             let table = creation.table();
             world.store().execute(creation.clone()).await?;
             let before = world.all_rows().await?;
-            let conflict = |field: &'static str| ErrorKind::Conflict { entity: table.entity.into(), field: field.into() };
+            let conflict = |field: &'static str| ErrorKind::Conflict {
+                entity: table.entity.into(),
+                field: field.into(),
+            };
             let same = world.store().execute(creation.clone()).await.unwrap_err();
             assert_eq!(same.kind(), &conflict("id"), "the primary key is named first");
             let other_id = with_value(creation, 0, Value::Uuid(NOWHERE));
@@ -90,7 +94,10 @@ cases! {
         let two = notes.create(NewNote::new("two")).await?;
         let patch = NotePatch { title: "one".to_owned().into(), views: 9.into(), ..NotePatch::default() };
         let error = notes.update(two.id, patch).await.unwrap_err();
-        assert_eq!(error.kind(), &ErrorKind::Conflict { entity: "Note".into(), field: "user_id, title".into() });
+        assert_eq!(
+            error.kind(),
+            &ErrorKind::Conflict { entity: "Note".into(), field: "user_id, title".into() }
+        );
         assert_eq!(notes.get(two.id).await?, Some(two));
     }
 
@@ -166,9 +173,12 @@ cases! {
     async fn the_limits_of_a_rule_are_allowed(world: World) {
         let specimens = world.system().repo::<Specimen>();
         let longest = "é".repeat(200);
-        let made = specimens.create(NewSpecimen { level: 100, level_maybe: Some(-5), ..Specimen::plain(&longest) }).await?;
+        let made = specimens
+            .create(NewSpecimen { level: 100, level_maybe: Some(-5), ..Specimen::plain(&longest) })
+            .await?;
         assert_eq!(specimens.get(made.id).await?, Some(made));
-        let shortest = specimens.create(NewSpecimen { level: 0, level_maybe: Some(5), ..Specimen::plain("x") }).await?;
+        let shortest =
+            specimens.create(NewSpecimen { level: 0, level_maybe: Some(5), ..Specimen::plain("x") }).await?;
         assert_eq!(specimens.get(shortest.id).await?, Some(shortest));
     }
 
@@ -242,7 +252,10 @@ cases! {
         let ada = world.user("Ada").await?;
         let job = ada.jobs().create(NewJob::new("a job of Ada's")).await?;
         let message = ada.messages().append(NewMessage::new(job.id, MessageRole::User, "hello")).await?;
-        let set = vec![(Message::CONTENT.position(), Assign::Set(Value::Json(serde_json::json!({"no": "message"}))))];
+        let set = vec![(
+            Message::CONTENT.position(),
+            Assign::Set(Value::Json(serde_json::json!({"no": "message"}))),
+        )];
         let (table, key) = (Message::TABLE, Some(key(message.id.uuid())));
         let update = Update { table, owner: None, key, filter: Filter::always(), set, returning: false };
         world.store().execute(Verb::Update(update)).await?;
@@ -264,7 +277,8 @@ cases! {
     /// SQL that is wrong is an error with the database's own as its cause; a store without SQL says `Unsupported`.
     #[covers(71)]
     async fn sql_that_cannot_be_run_is_an_error(world: World) {
-        let error = world.system().sql(Sql::portable("SELEKT 1").returning([ColumnType::Int])).await.unwrap_err();
+        let error =
+            world.system().sql(Sql::portable("SELEKT 1").returning([ColumnType::Int])).await.unwrap_err();
         if world.store().supports(larder::Capability::Sql) {
             assert!(std::error::Error::source(&error).is_some(), "{error:?}");
         } else {
@@ -300,7 +314,9 @@ cases! {
         let narrow = world.reopen_within(limits).await?;
         let held = narrow.store().begin(Begin::Serializable).await?;
         for _ in 0..2 {
-            let refused = promptly("a second transaction", narrow.store().begin(Begin::Serializable)).await.unwrap_err();
+            let refused = promptly("a second transaction", narrow.store().begin(Begin::Serializable))
+                .await
+                .unwrap_err();
             assert_eq!(refused.kind(), &ErrorKind::Busy);
             assert!(refused.is_retryable());
         }
@@ -323,8 +339,8 @@ cases! {
         let waiting = impatient.system().repo::<Specimen>();
         let refused = promptly("a blocked write", waiting.update(row.id, patch.clone())).await.unwrap_err();
         assert!(matches!(refused.kind(), ErrorKind::Busy | ErrorKind::Timeout), "{refused:?}");
-        assert_eq!(specimens.get(row.id).await?.map(|row| row.number), Some(0));
         holder.rollback().await?;
+        assert_eq!(specimens.get(row.id).await?.map(|row| row.number), Some(0));
         assert_eq!(promptly("a write", waiting.update(row.id, patch)).await?.number, 2);
         impatient.close().await?;
     }
@@ -342,7 +358,11 @@ cases! {
         let kinds = [
             notes.get(Id::from_uuid(NOWHERE)).await.map(drop),
             notes.create(NewNote::new("late")).await.map(drop),
-            notes.context().run(larder::Unit::default().then(notes.look_up(Id::from_uuid(NOWHERE))?)).await.map(drop),
+            notes
+                .context()
+                .run(larder::Unit::default().then(notes.look_up(Id::from_uuid(NOWHERE))?))
+                .await
+                .map(drop),
             store.begin(Begin::Serializable).await.map(drop),
             store.health().await.map(drop),
             store.sql(Sql::portable("SELECT 1").returning([ColumnType::Int])).await.map(drop),
@@ -391,5 +411,12 @@ fn key(id: uuid::Uuid) -> Key {
 fn setting(id: uuid::Uuid, column: usize, value: Value) -> Verb {
     let table = Specimen::TABLE;
     let set = vec![(column, Assign::Set(value))];
-    Verb::Update(Update { table, owner: None, key: Some(key(id)), filter: Filter::always(), set, returning: false })
+    Verb::Update(Update {
+        table,
+        owner: None,
+        key: Some(key(id)),
+        filter: Filter::always(),
+        set,
+        returning: false,
+    })
 }

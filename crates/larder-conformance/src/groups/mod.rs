@@ -5,6 +5,8 @@ groups! {
     mod jobs;
     mod model_based;
     mod owners;
+    mod patches;
+    mod search;
     mod transactions;
     mod values;
 }

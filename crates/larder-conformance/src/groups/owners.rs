@@ -20,8 +20,17 @@ cases! {
         for (number, method) in SCOPED.iter().enumerate() {
             let of_hers = answer(&world, method.call, hers.clone()).await?;
             let of_nothing = answer(&world, method.call, Target::absent("hers", number as u128)).await?;
-            assert_eq!(of_hers, of_nothing, "{} tells another user's row from one that does not exist", method.name);
-            assert_eq!(world.rows_of(ada.owner()).await?, before, "{} changed another user's rows", method.name);
+            assert_eq!(
+                of_hers, of_nothing,
+                "{} tells another user's row from one that does not exist",
+                method.name
+            );
+            assert_eq!(
+                world.rows_of(ada.owner()).await?,
+                before,
+                "{} changed another user's rows",
+                method.name
+            );
         }
     }
 
@@ -52,7 +61,9 @@ cases! {
         let folder = ada.repo::<Folder>().create(NewFolder::new("hers")).await?;
         let new = NewMessage::new(hers.job, MessageRole::User, "intruding");
         let (_, message) = bob.repo::<Message>().creation(new)?;
-        let (_, inside) = bob.repo::<Folder>().creation(NewFolder { parent_id: Some(folder.id), ..NewFolder::new("his") })?;
+        let (_, inside) = bob
+            .repo::<Folder>()
+            .creation(NewFolder { parent_id: Some(folder.id), ..NewFolder::new("his") })?;
         for (verb, parent) in [(message, "Job"), (inside, "Folder")] {
             let entity = verb.table().entity.into();
             let refused = world.store().execute(verb).await.unwrap_err();
@@ -68,9 +79,12 @@ cases! {
     async fn sql_cannot_give_away_a_row_that_others_refer_to(world: World) {
         let (ada, bob) = (world.user("Ada").await?, world.user("Bob").await?);
         let hers = Target::of(&ada, "hers").await?;
-        let steal = Sql::new("UPDATE jobs SET user_id = $1 WHERE id = $2", "UPDATE jobs SET user_id = ?1 WHERE id = ?2")
-            .bind(larder::ColumnType::Uuid, Value::Uuid(bob.owner()))
-            .bind(larder::ColumnType::Uuid, Value::Uuid(hers.job.uuid()));
+        let steal = Sql::new(
+            "UPDATE jobs SET user_id = $1 WHERE id = $2",
+            "UPDATE jobs SET user_id = ?1 WHERE id = ?2",
+        )
+        .bind(larder::ColumnType::Uuid, Value::Uuid(bob.owner()))
+        .bind(larder::ColumnType::Uuid, Value::Uuid(hers.job.uuid()));
         world.system().sql(steal).await.unwrap_err();
         assert_eq!(ada.jobs().get(hers.job).await?.map(|job| job.id), Some(hers.job));
         assert_eq!(bob.jobs().get(hers.job).await?, None);
@@ -98,7 +112,12 @@ cases! {
     #[covers(31)]
     async fn every_table_with_a_user_has_an_owner(world: World) {
         for table in world.tables().iter().filter(|table| table.position("user_id").is_some()) {
-            assert_eq!(table.owner, table.position("user_id"), "{} has a user_id that is no owner", table.name);
+            assert_eq!(
+                table.owner,
+                table.position("user_id"),
+                "{} has a user_id that is no owner",
+                table.name
+            );
             let owner = table.owner.unwrap();
             let goes_along = table.foreign_keys.iter().any(|key| key.columns.first() == Some(&owner));
             assert!(goes_along, "no foreign key of {} takes a row along with its user", table.name);
@@ -165,7 +184,8 @@ impl World {
     async fn rows_of(&self, owner: uuid::Uuid) -> Result<Vec<(&'static str, Vec<Row>)>> {
         let mut all = Vec::new();
         for table in self.tables() {
-            let column = if table.name == User::TABLE.name { Some(table.primary_key[0]) } else { table.owner };
+            let column =
+                if table.name == User::TABLE.name { Some(table.primary_key[0]) } else { table.owner };
             if let Some(column) = column {
                 let mut rows = self.rows(table).await?;
                 rows.retain(|row| row.get(column) == Some(&Value::Uuid(owner)));

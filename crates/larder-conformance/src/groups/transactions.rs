@@ -11,7 +11,8 @@ use std::{
 };
 
 use larder::{
-    Begin, Entity, Error, ErrorKind, Filter, Id, Require, Result, Step as UnitStep, Unit, UserScope, Verb, model::*,
+    Begin, Entity, Error, ErrorKind, Filter, Id, Require, Result, Step as UnitStep, Unit, UserScope, Verb,
+    model::*,
 };
 
 use crate::{
@@ -27,7 +28,8 @@ cases! {
     #[covers(33)]
     async fn what_is_committed_stays(world: World) {
         let ada = world.user("Ada").await?;
-        let note = ada.transaction(|tx| async move { tx.repo::<Note>().create(NewNote::new("one")).await }).await?;
+        let note =
+            ada.transaction(|tx| async move { tx.repo::<Note>().create(NewNote::new("one")).await }).await?;
         let again = world.reopen().await?.user(ada.owner().into());
         assert_eq!(again.repo::<Note>().get(note.id).await?, Some(note));
     }
@@ -87,7 +89,8 @@ cases! {
         let key = larder::Key { columns: &[0], values: vec![larder::Value::Uuid(kept.id.uuid())] };
         let table = Note::TABLE;
         let filter = Filter::always();
-        let delete = larder::Delete { table, owner: None, key: Some(key), filter, limit: None, returning: false };
+        let delete =
+            larder::Delete { table, owner: None, key: Some(key), filter, limit: None, returning: false };
         assert_eq!(transaction.execute(Verb::Delete(delete)).await?.rows(), 1);
         transaction.rollback().await?;
         assert_eq!(world.all_rows().await?, before);
@@ -153,7 +156,8 @@ cases! {
         let ada = world.user("Ada").await?;
         let poisoned = ada.transaction(|tx| async move {
             tx.repo::<Note>().create(NewNote::new("one")).await?;
-            let orphan = NewMessage::new(Id::from_uuid(uuid::Uuid::from_u128(5)), MessageRole::User, "of no job");
+            let orphan =
+                NewMessage::new(Id::from_uuid(uuid::Uuid::from_u128(5)), MessageRole::User, "of no job");
             let refused = tx.messages().append(orphan).await.unwrap_err();
             assert!(matches!(refused.kind(), ErrorKind::MissingParent { .. }), "{refused:?}");
             let aborted = tx.repo::<Note>().count(Filter::always()).await.unwrap_err();
@@ -189,10 +193,12 @@ cases! {
         let before = world.all_rows().await?;
         let (_, second) = notes.creation(NewNote::new("second"))?;
         let (_, duplicate) = notes.creation(NewNote::new("first"))?;
-        let error = notes.context().run(Unit::default().then(second.clone()).then(duplicate)).await.unwrap_err();
+        let error =
+            notes.context().run(Unit::default().then(second.clone()).then(duplicate)).await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Conflict { .. }), "{error:?}");
         let absent = notes.look_up(Id::from_uuid(uuid::Uuid::from_u128(9)))?;
-        let unit = Unit::default().then(second).then_some(absent, ErrorKind::NotFound { entity: "Note".into() });
+        let unit =
+            Unit::default().then(second).then_some(absent, ErrorKind::NotFound { entity: "Note".into() });
         let error = notes.context().run(unit).await.unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::NotFound { entity: "Note".into() });
         assert_eq!(world.all_rows().await?, before);
@@ -213,9 +219,8 @@ cases! {
     /// Hermitage G0: two transactions that write the same rows do not mix.
     #[covers(36)]
     async fn g0_dirty_writes_are_prevented(world: World) {
-        let history = [
-            (0, Set(1, 11)), (1, Set(1, 12)), (0, Set(2, 21)), (0, Commit), (1, Set(2, 22)), (1, Commit),
-        ];
+        let history =
+            [(0, Set(1, 11)), (1, Set(1, 12)), (0, Set(2, 21)), (0, Commit), (1, Set(2, 22)), (1, Commit)];
         check(&world, &TWO, &history).await?;
     }
 
@@ -245,8 +250,17 @@ cases! {
     #[covers(36)]
     async fn otv_observed_transactions_do_not_vanish(world: World) {
         let history = [
-            (0, Set(1, 11)), (0, Set(2, 19)), (1, Set(1, 12)), (0, Commit), (2, Get(1)), (1, Set(2, 18)), (2, Get(2)),
-            (1, Commit), (2, Get(2)), (2, Get(1)), (2, Commit),
+            (0, Set(1, 11)),
+            (0, Set(2, 19)),
+            (1, Set(1, 12)),
+            (0, Commit),
+            (2, Get(1)),
+            (1, Set(2, 18)),
+            (2, Get(2)),
+            (1, Commit),
+            (2, Get(2)),
+            (2, Get(1)),
+            (2, Commit),
         ];
         check(&world, &TWO, &history).await?;
     }
@@ -262,7 +276,11 @@ cases! {
     #[covers(36)]
     async fn pmp_phantoms_of_writes_are_prevented(world: World) {
         let history = [
-            (0, Move { from: 20, to: 30 }), (0, Move { from: 10, to: 20 }), (1, Delete(20)), (0, Commit), (1, Commit),
+            (0, Move { from: 20, to: 30 }),
+            (0, Move { from: 10, to: 20 }),
+            (1, Delete(20)),
+            (0, Commit),
+            (1, Commit),
         ];
         check(&world, &TWO, &history).await?;
     }
@@ -278,7 +296,13 @@ cases! {
     #[covers(36)]
     async fn g_single_read_skew_is_prevented(world: World) {
         let history = [
-            (0, Get(1)), (1, Get(1)), (1, Get(2)), (1, Set(1, 12)), (1, Set(2, 18)), (1, Commit), (0, Get(2)),
+            (0, Get(1)),
+            (1, Get(1)),
+            (1, Get(2)),
+            (1, Set(1, 12)),
+            (1, Set(2, 18)),
+            (1, Commit),
+            (0, Get(2)),
             (0, Commit),
         ];
         check(&world, &TWO, &history).await?;
@@ -288,7 +312,13 @@ cases! {
     #[covers(36)]
     async fn g_single_read_skew_by_conditions_is_prevented(world: World) {
         let history = [
-            (0, Get(1)), (1, AtLeast(0)), (1, Set(1, 12)), (1, Set(2, 18)), (1, Commit), (0, Delete(20)), (0, Commit),
+            (0, Get(1)),
+            (1, AtLeast(0)),
+            (1, Set(1, 12)),
+            (1, Set(2, 18)),
+            (1, Commit),
+            (0, Delete(20)),
+            (0, Commit),
         ];
         check(&world, &TWO, &history).await?;
     }
@@ -297,7 +327,13 @@ cases! {
     #[covers(36)]
     async fn g2_item_write_skew_is_prevented(world: World) {
         let history = [
-            (0, Get(1)), (0, Get(2)), (1, Get(1)), (1, Get(2)), (0, Set(1, 11)), (1, Set(2, 21)), (0, Commit),
+            (0, Get(1)),
+            (0, Get(2)),
+            (1, Get(1)),
+            (1, Get(2)),
+            (0, Set(1, 11)),
+            (1, Set(2, 21)),
+            (0, Commit),
             (1, Commit),
         ];
         check(&world, &TWO, &history).await?;
@@ -307,7 +343,12 @@ cases! {
     #[covers(36)]
     async fn g2_anti_dependency_cycles_are_prevented(world: World) {
         let history = [
-            (0, AtLeast(30)), (1, AtLeast(30)), (0, Insert(3, 30)), (1, Insert(4, 42)), (0, Commit), (1, Commit),
+            (0, AtLeast(30)),
+            (1, AtLeast(30)),
+            (0, Insert(3, 30)),
+            (1, Insert(4, 42)),
+            (0, Commit),
+            (1, Commit),
         ];
         check(&world, &TWO, &history).await?;
     }
@@ -317,7 +358,13 @@ cases! {
     #[covers(36)]
     async fn g2_read_only_anomaly_is_prevented(world: World) {
         let history = [
-            (0, AtLeast(0)), (1, Set(2, 25)), (1, Commit), (2, AtLeast(0)), (2, Commit), (0, Set(1, 0)), (0, Commit),
+            (0, AtLeast(0)),
+            (1, Set(2, 25)),
+            (1, Commit),
+            (2, AtLeast(0)),
+            (2, Commit),
+            (0, Set(1, 0)),
+            (0, Commit),
         ];
         check(&world, &TWO, &history).await?;
     }
@@ -399,7 +446,9 @@ cases! {
     #[covers(40)]
     async fn only_what_lost_is_run_again(world: World) {
         let ada = world.user("Ada").await?;
-        for (kind, expected) in [(ErrorKind::Contention, 3), (ErrorKind::Busy, 3), (ErrorKind::Application, 1)] {
+        for (kind, expected) in
+            [(ErrorKind::Contention, 3), (ErrorKind::Busy, 3), (ErrorKind::Application, 1)]
+        {
             let attempts = Arc::new(AtomicU32::new(0));
             let result = ada.transaction(|tx| {
                 let (attempts, kind) = (Arc::clone(&attempts), kind.clone());
@@ -441,8 +490,18 @@ cases! {
                 // Messages are written two at a time by the methods that write several.
                 let messages = mine.repo::<Message>().count(Filter::always()).await?;
                 let wrote_many = method.name.ends_with("_many");
-                assert!(!wrote_many || messages != 2, "{} dropped after {polls} polls wrote half", method.name);
-                world.larder().user(mine.owner().into()).account().delete().await.or_else(not_found_is_fine)?;
+                assert!(
+                    !wrote_many || messages != 2,
+                    "{} dropped after {polls} polls wrote half",
+                    method.name
+                );
+                world
+                    .larder()
+                    .user(mine.owner().into())
+                    .account()
+                    .delete()
+                    .await
+                    .or_else(not_found_is_fine)?;
                 fresh.account().delete().await?;
             }
         }

@@ -26,7 +26,9 @@ const SHRINKING: Duration = Duration::from_secs(30);
 pub(crate) fn seed() -> Result<u64, Failure> {
     match std::env::var("LARDER_SEED") {
         Ok(text) if text == "random" => Ok(fastrand::u64(..)),
-        Ok(text) => text.parse().map_err(|_| format!("LARDER_SEED is a number or `random`, not `{text}`").into()),
+        Ok(text) => {
+            text.parse().map_err(|_| format!("LARDER_SEED is a number or `random`, not `{text}`").into())
+        }
         Err(_) => Ok(20_260_102),
     }
 }
@@ -39,7 +41,8 @@ pub(crate) async fn agrees(world: &World, seed: u64, count: usize) -> Result<(),
     let mut random = fastrand::Rng::with_seed(seed);
     let mut left = count;
     while left > 0 {
-        let operations: Vec<_> = (0..left.min(ON_ONE_DATABASE)).map(|_| Operation::random(&mut random)).collect();
+        let operations: Vec<_> =
+            (0..left.min(ON_ONE_DATABASE)).map(|_| Operation::random(&mut random)).collect();
         left -= operations.len();
         if let Some(difference) = difference(world, &operations).await? {
             return Err(explain(world, seed, operations, difference).await?.into());
@@ -83,9 +86,14 @@ async fn compare(
     }
     let (expected, found) = (reference.all_rows().await?, tested.all_rows().await?);
     for ((table, expected), (_, found)) in expected.iter().zip(&found) {
-        if let Some(row) = (0..expected.len().max(found.len())).find(|&row| expected.get(row) != found.get(row)) {
+        if let Some(row) =
+            (0..expected.len().max(found.len())).find(|&row| expected.get(row) != found.get(row))
+        {
             let (expected, found) = (expected.get(row), found.get(row));
-            writeln!(story, "row {row} of {table} should be\n    {expected:?}\n    but the store holds\n    {found:?}")?;
+            writeln!(
+                story,
+                "row {row} of {table} should be\n    {expected:?}\n    but the store holds\n    {found:?}"
+            )?;
             return Ok(Some(Difference { after: operations.len(), story }));
         }
     }
@@ -122,9 +130,5 @@ async fn explain(
             _ => chunk = chunk.div_ceil(2),
         }
     }
-    Ok(format!(
-        "LARDER_SEED={seed} shows it; these {} operations do too:\n{}",
-        operations.len(),
-        shown.story
-    ))
+    Ok(format!("LARDER_SEED={seed} shows it; these {} operations do too:\n{}", operations.len(), shown.story))
 }

@@ -197,7 +197,10 @@ async fn transaction(system: &SystemScope, clock: &ManualClock, known: &Known, s
     match result.await {
         Ok(done) => done,
         Err(error) => {
-            let call = format!("transaction of {operations:?}, {}", if commits { "committed" } else { "rolled back" });
+            let call = format!(
+                "transaction of {operations:?}, {}",
+                if commits { "committed" } else { "rolled back" }
+            );
             Performed { call, answer: shown_error(&error), ..Performed::default() }
         }
     }

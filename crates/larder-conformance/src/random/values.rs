@@ -8,9 +8,47 @@ use uuid::Uuid;
 
 /// Texts that meet each other: in searches, in sorting, in folding.
 const TEXTS: &[&str] = &[
-    "", " ", "a", "A", "Apt", "alt", "doc-3", "doc_3", "doc6", "éa", "e\u{301}a", "É", "ß", "SS", "ss", "Σ", "ς", "σ",
-    "İ", "i", "ı", "100%", "%", "_", "\\", "\\%", "a_b", "'", "\"", "'; DROP TABLE jobs; --", "😀", "👩‍👩‍👧", "שלום", "\u{FFFF}",
-    "\u{10FFFF}", "line\nbreak", "tab\t", "NULL", "true", "0", "1e3",
+    "",
+    " ",
+    "a",
+    "A",
+    "Apt",
+    "alt",
+    "doc-3",
+    "doc_3",
+    "doc6",
+    "éa",
+    "e\u{301}a",
+    "É",
+    "ß",
+    "SS",
+    "ss",
+    "Σ",
+    "ς",
+    "σ",
+    "İ",
+    "i",
+    "ı",
+    "100%",
+    "%",
+    "_",
+    "\\",
+    "\\%",
+    "a_b",
+    "'",
+    "\"",
+    "'; DROP TABLE jobs; --",
+    "😀",
+    "👩‍👩‍👧",
+    "שלום",
+    "\u{FFFF}",
+    "\u{10FFFF}",
+    "line\nbreak",
+    "tab\t",
+    "NULL",
+    "true",
+    "0",
+    "1e3",
 ];
 
 /// Makes values.
@@ -64,7 +102,18 @@ impl Values<'_> {
 
     pub(super) fn float(&mut self) -> f64 {
         match self.0.u8(0..3) {
-            0 => self.one_of(&[0.0, -0.0, 0.1, -1.5, 1e300, -1e-300, f64::MAX, f64::MIN_POSITIVE, 5e-324, 9_007_199_254_740_993.0]),
+            0 => self.one_of(&[
+                0.0,
+                -0.0,
+                0.1,
+                -1.5,
+                1e300,
+                -1e-300,
+                f64::MAX,
+                f64::MIN_POSITIVE,
+                5e-324,
+                9_007_199_254_740_993.0,
+            ]),
             1 => (self.0.f64() - 0.5) * 1e6,
             _ => f64::from(self.0.i8(-3..4)),
         }
@@ -91,7 +140,14 @@ impl Values<'_> {
     /// A time from the year 1 to the year 9999, below microseconds now and then.
     pub(super) fn time(&mut self) -> DateTime<Utc> {
         let micros = match self.0.u8(0..4) {
-            0 => self.one_of(&[-62_135_596_800_000_000, 253_402_300_799_999_999, 0, -1, 1, 951_782_400_000_000]),
+            0 => self.one_of(&[
+                -62_135_596_800_000_000,
+                253_402_300_799_999_999,
+                0,
+                -1,
+                1,
+                951_782_400_000_000,
+            ]),
             1 => self.0.i64(-62_135_596_800_000_000..=253_402_300_799_999_999),
             _ => 1_767_323_045_000_000 + self.0.i64(-50..50),
         };

@@ -145,7 +145,7 @@ pub(super) fn check_columns(table: &'static Table, verb: &Verb) -> Result<()> {
         let context = format!("the table {} has no column at position {column}", table.name);
         return Err(Error::new(ErrorKind::Schema, context));
     }
-    if key.is_some_and(|key| !table.is_key(key)) {
+    if key.is_some_and(|key| table.key(key).is_none()) {
         return Err(Error::unsupported(format!("a look-up in {} by what is no key of it", table.name)));
     }
     Ok(())

@@ -5,10 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    key::{Key, Part, key_of},
-    schema::keys,
-};
+use super::key::{Key, Part, key_of};
 use crate::{Error, Result, Row, Table, Value};
 
 /// A row as it is kept: a value for every column. It never changes; an update puts another in its place.
@@ -85,7 +82,7 @@ impl Rows {
 
     /// The first key of `row` that is taken: the primary key, then the unique keys in the table's order.
     pub(super) fn taken_key(&self, row: &Stored) -> Option<&'static [usize]> {
-        keys(self.table).find(|columns| {
+        self.table.keys().find(|columns| {
             key_of(&row.values, columns).is_some_and(|key| self.holder(columns, &key).is_some())
         })
     }

@@ -85,15 +85,10 @@ impl Schema {
     }
 }
 
-/// The columns of every key of a table: the primary key first, then the unique keys in their order.
-pub(super) fn keys(table: &'static Table) -> impl Iterator<Item = &'static [usize]> {
-    std::iter::once(table.primary_key).chain(table.uniques.iter().map(|unique| unique.columns))
-}
-
 fn referenced_key(parent: &'static Table, key: &ForeignKey) -> Option<&'static [usize]> {
     let named: Option<Vec<_>> = key.parent_columns.iter().map(|column| parent.position(column)).collect();
     let named = named.filter(|named| named.len() == key.columns.len())?;
-    keys(parent).find(|columns| *columns == named)
+    parent.key(&named)
 }
 
 fn check_keys(table: &'static Table) -> Result<()> {
@@ -101,7 +96,7 @@ fn check_keys(table: &'static Table) -> Result<()> {
         return Err(wrong(table, "has no primary key"));
     }
     let foreign = table.foreign_keys.iter().map(|key| key.columns);
-    if keys(table).chain(foreign).flatten().any(|&column| column >= table.columns.len()) {
+    if table.keys().chain(foreign).flatten().any(|&column| column >= table.columns.len()) {
         return Err(wrong(table, "has a key over a column that it does not have"));
     }
     if table.primary_key.iter().any(|&column| table.columns[column].nullable) {

@@ -76,7 +76,7 @@ async fn a_unit_that_fails_in_the_middle_of_a_group_leaves_nothing() {
         let store = &fixture.store;
         let unit = |number: u128| {
             let unit = Unit::default().then(insert(&JARS, [jar(number)]));
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 unit.then_some(get(&JARS, 999), ErrorKind::NotFound { entity: "Jar".into() })
             } else {
                 unit

@@ -2,8 +2,8 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use crate::common::{Fixture, SHELVES, count, insert, open, shelf, url};
-use larder_core::{Capability, ErrorKind, Store};
+use crate::common::{Fixture, SHELVES, count, insert, open, shelf, text, url};
+use larder_core::{Begin, Capability, ColumnType, ErrorKind, Sql, Store, Value};
 use larder_libsql::{LibsqlConfig, Location, Synchronous};
 
 fn refused(url: &str) -> String {
@@ -163,4 +163,39 @@ async fn a_name_in_memory_is_shared_and_no_name_is_not() {
         *other.execute(crate::common::count_of(&SHELVES)).await.expect_err("empty").kind(),
         ErrorKind::Schema
     );
+}
+
+/// What the connections of this store say to a PRAGMA: that of the writer, then one that reads.
+async fn settings(fixture: &Fixture, name: &'static str, kind: ColumnType) -> [Value; 2] {
+    let pragma = Sql::portable(format!("PRAGMA {name}")).returning([kind]);
+    let mut transaction = fixture.store.begin(Begin::Serializable).await.expect("begin");
+    let written = transaction.sql(pragma.clone()).await.expect(name);
+    transaction.rollback().await.expect("rollback");
+    let read = fixture.store.sql(pragma).await.expect(name);
+    [written, read].map(|outcome| outcome.rows[0].values()[0].clone())
+}
+
+#[tokio::test]
+async fn every_connection_is_set_up() {
+    let fixture = Fixture::file("cache=1MiB").await;
+    let both = |value: Value| [value.clone(), value];
+    assert_eq!(settings(&fixture, "journal_mode", ColumnType::Text).await, both(text("wal")));
+    for (name, value) in
+        [("foreign_keys", 1), ("synchronous", 2), ("trusted_schema", 0), ("cache_size", -1024)]
+    {
+        assert_eq!(settings(&fixture, name, ColumnType::Int).await, both(Value::Int(value)), "{name}");
+    }
+    assert_eq!(settings(&fixture, "query_only", ColumnType::Int).await, [Value::Int(0), Value::Int(1)]);
+    let fixture = Fixture::file("synchronous=normal").await;
+    assert_eq!(settings(&fixture, "synchronous", ColumnType::Int).await, both(Value::Int(1)));
+}
+
+/// `.cargo/config.toml` says why; it is found from the directory that cargo runs in.
+#[tokio::test]
+async fn the_library_is_built_with_the_flags_of_the_workspace() {
+    let fixture = Fixture::memory("").await;
+    let pragma = Sql::portable("PRAGMA compile_options").returning([ColumnType::Text]);
+    let options: Vec<_> = fixture.store.sql(pragma).await.expect("options").rows;
+    let has = |option| options.iter().any(|row| row.values()[0] == text(option));
+    assert!(has("DEFAULT_MEMSTATUS=0") && has("ENABLE_MATH_FUNCTIONS") && !has("ENABLE_MEMORY_MANAGEMENT"));
 }

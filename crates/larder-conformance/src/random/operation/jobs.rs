@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use larder::model::{
-    ClaimDue, Completion, JobPatch, JobRelations, JobSort, JobStatus, Lease, ListJobs, ListMessages, MessageContent,
-    MessagePatch, MessageRole, MessageSort, MessageSource, NewJob, NewMessage, Part, SystemModel, TokenUsage, UserModel,
+    ClaimDue, Completion, JobPatch, JobRelations, JobSort, JobStatus, Lease, ListJobs, ListMessages,
+    MessageContent, MessagePatch, MessageRole, MessageSort, MessageSource, NewJob, NewMessage, Part,
+    SystemModel, TokenUsage, UserModel,
 };
 
 use super::{On, Performed, one, one_id, shown};
@@ -42,7 +43,8 @@ impl On<'_> {
     async fn jobs_of_someone(&mut self, what: Do) -> Performed {
         let user = self.someone();
         let (jobs, job) = (user.jobs(), one_id(self.values.0, &self.known.jobs));
-        let mut done = Performed { call: format!("jobs of {}: {what:?} {job} ", user.owner()), ..Performed::default() };
+        let mut done =
+            Performed { call: format!("jobs of {}: {what:?} {job} ", user.owner()), ..Performed::default() };
         match what {
             Do::Create => {
                 let new = self.new_job();
@@ -91,7 +93,8 @@ impl On<'_> {
             Do::Claim => {
                 let seconds = self.values.one_of(&[0, 1, 60, 60, 86_401]);
                 let (limit, lease) = (self.values.0.u32(0..5), TimeDelta::seconds(seconds));
-                let claim = ClaimDue { limit, lease, worker: self.values.one_of(&["ann", "ben", ""]).to_owned() };
+                let claim =
+                    ClaimDue { limit, lease, worker: self.values.one_of(&["ann", "ben", ""]).to_owned() };
                 done.call = format!("scheduler.claim_due({claim:?})");
                 let claimed = scheduler.claim_due(claim).await;
                 done.made.leases.extend(claimed.iter().flatten().map(|claimed| claimed.lease));
@@ -119,7 +122,8 @@ impl On<'_> {
     async fn messages(&mut self, what: Do) -> Performed {
         let user = self.someone();
         let (messages, message) = (user.messages(), one_id(self.values.0, &self.known.messages));
-        let mut done = Performed { call: format!("messages of {}: {what:?} ", user.owner()), ..Performed::default() };
+        let mut done =
+            Performed { call: format!("messages of {}: {what:?} ", user.owner()), ..Performed::default() };
         match what {
             Do::Append => {
                 let new = self.new_message();
@@ -148,13 +152,18 @@ impl On<'_> {
                 let job = one_id(self.values.0, &self.known.jobs);
                 let list = ListMessages {
                     search: self.values.maybe(|values| values.text()),
-                    sort_by: self.values.one_of(&[MessageSort::Role, MessageSort::CreatedAt, MessageSort::UpdatedAt]),
+                    sort_by: self.values.one_of(&[
+                        MessageSort::Role,
+                        MessageSort::CreatedAt,
+                        MessageSort::UpdatedAt,
+                    ]),
                     sort_direction: self.direction(),
                     job_id: self.values.maybe(|_| job),
                     ..ListMessages::default()
                 };
                 done.call.push_str(&format!("{list:?}"));
-                done.answer = format!("{}\n{}", shown(&messages.list(list).await), shown(&messages.of_job(job).await));
+                done.answer =
+                    format!("{}\n{}", shown(&messages.list(list).await), shown(&messages.of_job(job).await));
             }
         }
         done
@@ -200,7 +209,8 @@ impl On<'_> {
     fn due(&mut self) -> Option<DateTime<Utc>> {
         let now = self.system.context().now();
         let by = self.values.one_of(&[0, 1, -1, -60_000_000, 60_000_000]);
-        self.values.maybe(|values| if values.chance(90) { now + TimeDelta::microseconds(by) } else { values.time() })
+        self.values
+            .maybe(|values| if values.chance(90) { now + TimeDelta::microseconds(by) } else { values.time() })
     }
 
     /// A lease that was given once; one that never was, when none was given yet.
@@ -220,7 +230,9 @@ impl On<'_> {
 
     fn new_message(&mut self) -> NewMessage {
         let job = one_id(self.values.0, &self.known.jobs);
-        let source = self.values.maybe(|values| values.one_of(&[MessageSource::Scheduler, MessageSource::ErrorHandler]));
+        let source = self
+            .values
+            .maybe(|values| values.one_of(&[MessageSource::Scheduler, MessageSource::ErrorHandler]));
         let role = self.role();
         NewMessage { source, ..NewMessage::new(job, role, self.content()) }
     }
@@ -235,7 +247,12 @@ impl On<'_> {
     }
 
     fn role(&mut self) -> MessageRole {
-        self.values.one_of(&[MessageRole::System, MessageRole::User, MessageRole::Assistant, MessageRole::Tool])
+        self.values.one_of(&[
+            MessageRole::System,
+            MessageRole::User,
+            MessageRole::Assistant,
+            MessageRole::Tool,
+        ])
     }
 
     fn content(&mut self) -> MessageContent {

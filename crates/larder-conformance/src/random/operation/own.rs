@@ -4,8 +4,8 @@ use larder::{Change, Filter, SortDirection};
 
 use super::{On, Performed, one_id, shown};
 use crate::entities::{
-    Colour, Folder, ListNotes, ListSpecimens, NewFolder, NewNote, NewSpecimen, Note, NoteSort, Specimen, SpecimenPatch,
-    SpecimenSort,
+    Colour, Folder, ListNotes, ListSpecimens, NewFolder, NewNote, NewSpecimen, Note, NoteSort, Specimen,
+    SpecimenPatch, SpecimenSort,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,9 @@ const SORTS: &[SpecimenSort] = &[
 impl On<'_> {
     pub(super) async fn own(&mut self, what: Do) -> Performed {
         match what {
-            Do::PutNote | Do::ListNotes | Do::CreateFolder | Do::DeleteFolder => self.notes_and_folders(what).await,
+            Do::PutNote | Do::ListNotes | Do::CreateFolder | Do::DeleteFolder => {
+                self.notes_and_folders(what).await
+            }
             Do::Find | Do::List | Do::Select => self.read_specimens(what).await,
             _ => self.write_specimens(what).await,
         }
@@ -79,7 +81,8 @@ impl On<'_> {
             }
             Do::Add => {
                 let by = self.values.int();
-                let add = if self.values.chance(50) { Specimen::NUMBER.add(by) } else { Specimen::LEVEL.add(by) };
+                let add =
+                    if self.values.chance(50) { Specimen::NUMBER.add(by) } else { Specimen::LEVEL.add(by) };
                 let guard = self.filter();
                 done.call.push_str(&format!("{add:?} if {guard:?}"));
                 done.answer = shown(&specimens.update_if(id, guard, vec![add]).await);
@@ -96,7 +99,8 @@ impl On<'_> {
             Do::Find => {
                 let (id, label) = (one_id(self.values.0, &self.known.specimens), self.label());
                 done.call = format!("specimens.get({id}), get_by(label, {label:?})");
-                let (by_id, by_label) = (specimens.get(id).await, specimens.get_by(Specimen::LABEL, label).await);
+                let (by_id, by_label) =
+                    (specimens.get(id).await, specimens.get_by(Specimen::LABEL, label).await);
                 done.answer = format!("{}\n{}", shown(&by_id), shown(&by_label));
             }
             Do::List => {
@@ -128,7 +132,11 @@ impl On<'_> {
                 let body = self.values.maybe(|values| values.text());
                 let new = NewNote { body, views: self.values.0.i64(0..3), ..NewNote::new(self.label()) };
                 done.call.push_str(&format!("{new:?}"));
-                let put = if self.values.chance(70) { notes.put(new, TITLE).await } else { notes.create(new).await };
+                let put = if self.values.chance(70) {
+                    notes.put(new, TITLE).await
+                } else {
+                    notes.create(new).await
+                };
                 done.made.notes.extend(put.iter().map(|note| note.id));
                 done.answer = shown(&put);
             }
@@ -141,7 +149,8 @@ impl On<'_> {
                 };
                 let note = one_id(self.values.0, &self.known.notes);
                 done.call.push_str(&format!("{list:?}, get {note}"));
-                done.answer = format!("{}\n{}", shown(&notes.list(list).await), shown(&notes.get(note).await));
+                done.answer =
+                    format!("{}\n{}", shown(&notes.list(list).await), shown(&notes.get(note).await));
             }
             Do::CreateFolder => {
                 let inside = one_id(self.values.0, &self.known.folders);

@@ -1,0 +1,11 @@
+//! The facade from a caller's side, above all with what is wrong. A test that concerns both databases is written once and
+//! runs on a libSQL file and on PostgreSQL.
+
+mod connection;
+mod databases;
+mod input;
+mod opening;
+mod own_entities;
+mod schema;
+mod secrets;
+mod values;
