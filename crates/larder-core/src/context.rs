@@ -2,12 +2,12 @@
 
 use std::{future::Future, sync::Arc};
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
     Begin, Clock, Error, Ids, Outcome, Result, RetryPolicy, Sql, SqlOutcome, Stamp, Store, Unit, Verb,
-    transaction::SharedTransaction,
+    transaction::SharedTransaction, value::whole_microseconds,
 };
 
 /// A store (or an open transaction on it), a clock, a source of ids and a retry policy. Cheap to clone.
@@ -41,7 +41,7 @@ impl Context {
 
     /// The present instant, in whole microseconds.
     pub fn now(&self) -> DateTime<Utc> {
-        self.shared.clock.now().trunc_subsecs(6)
+        whole_microseconds(self.shared.clock.now())
     }
 
     /// What larder writes into a new row: a new id, the owner, the present instant.

@@ -64,7 +64,7 @@ pub use table::{
     Table, Unique,
 };
 pub use unscoped::Unscoped;
-pub use validate::{check_row, check_value};
+pub use validate::{check_row, check_type, check_value};
 pub use value::{ColumnValue, Value, WrongType};
 pub use verb::{
     Assign, Claim, Count, Delete, Filter, Get, Insert, Key, Op, Order, Outcome, Require, Select, Step, Unit,

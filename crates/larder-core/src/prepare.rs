@@ -1,8 +1,9 @@
 //! What core does to values before a store sees them: normalize, check, add the search copies.
 
-use chrono::SubsecRound;
-
-use crate::{Assign, ColumnValue, Error, Result, Rule, Source, Table, Value, canonical, check_value, fold};
+use crate::{
+    Assign, ColumnValue, Error, Result, Rule, Source, Table, Value, canonical, check_value, fold,
+    value::whole_microseconds,
+};
 
 /// The value of a field, for its column. Used by the companions that `#[derive(Entity)]` writes.
 ///
@@ -17,7 +18,7 @@ pub fn value_of<T: ColumnValue>(table: &'static Table, position: usize, value: T
 pub(crate) fn normalize(table: &'static Table, position: usize, value: Value) -> Result<Value> {
     let column = &table.columns[position];
     match value {
-        Value::Time(time) => Ok(Value::Time(time.trunc_subsecs(6))),
+        Value::Time(time) => Ok(Value::Time(whole_microseconds(time))),
         Value::Json(json) => canonical(json)
             .map(Value::Json)
             .map_err(|wrong| Error::invalid(table.entity, column.name, wrong.0)),

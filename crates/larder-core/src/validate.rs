@@ -34,6 +34,16 @@ pub fn check_value(table: &'static Table, position: usize, value: &Value) -> Res
     broken.map_or(Ok(()), |reason| Err(Error::invalid(table.entity, column.name, reason)))
 }
 
+/// Checks of [`check_value`] only what has nothing to do with rules and NULL: the type, and what no database keeps.
+///
+/// # Errors
+/// `Invalid` with the column and the reason.
+pub fn check_type(table: &'static Table, position: usize, value: &Value) -> Result<()> {
+    let column = &table.columns[position];
+    let broken = if value.is_null() { None } else { type_broken(column.kind, value) };
+    broken.map_or(Ok(()), |reason| Err(Error::invalid(table.entity, column.name, reason)))
+}
+
 fn type_broken(kind: ColumnType, value: &Value) -> Option<String> {
     match (kind, value) {
         (ColumnType::Text, Value::Text(text)) => text_broken(text),

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, fmt};
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{ColumnType, Rule, canonical, json::json_size};
@@ -64,6 +64,12 @@ impl Value {
             _ => None,
         }
     }
+}
+
+/// The instant in whole microseconds, cut off; a leap second (23:59:60), which no database keeps, is the second after it.
+pub(crate) fn whole_microseconds(time: DateTime<Utc>) -> DateTime<Utc> {
+    // What is beyond the range of microseconds is beyond the years that can be stored, and refused as that.
+    DateTime::from_timestamp_micros(time.timestamp_micros()).unwrap_or(time)
 }
 
 /// A value could not be turned into, or made from, the Rust type of its field. Says why, in a person's words.
@@ -199,7 +205,7 @@ impl ColumnValue for DateTime<Utc> {
     const TYPE: ColumnType = ColumnType::Time;
 
     fn into_value(self) -> Result<Value, WrongType> {
-        Ok(Value::Time(self.trunc_subsecs(6)))
+        Ok(Value::Time(whole_microseconds(self)))
     }
 
     fn from_value(value: Value) -> Result<Self, WrongType> {

@@ -1,10 +1,10 @@
 //! What is wrong with a verb before any database is asked.
 
-use larder_core::{Assign, ColumnType, Error, Result, Table, Value, Verb};
+use larder_core::{Assign, ColumnType, Error, Result, Table, Value, Verb, check_type};
 
 /// Checks what a statement could not say, or what one of the databases would not refuse or not by the column's name: that
-/// values are of their columns' types, that text holds no NUL and is one of its enumeration's, that rows are complete, and
-/// that a sum has a key. Lengths, ranges, NULLs and keys are left to the database.
+/// values are of their columns' types and such as every database keeps ([`check_type`]), that rows are complete, and that a
+/// sum has a key. Lengths, ranges, NULLs and keys are left to the database.
 ///
 /// # Errors
 /// - `Invalid` with the column.
@@ -33,14 +33,14 @@ fn check_row(table: &'static Table, row: &[Value]) -> Result<()> {
         let reason = format!("a row of {} columns, not {}", table.columns.len(), row.len());
         return Err(Error::invalid(table.entity, "row", reason));
     }
-    row.iter().enumerate().try_for_each(|(column, value)| check_value(table, column, value))
+    row.iter().enumerate().try_for_each(|(column, value)| check_type(table, column, value))
 }
 
 fn check_assignments(table: &'static Table, set: &[(usize, Assign)]) -> Result<()> {
     set.iter().try_for_each(|(column, assign)| {
         let kind = table.columns[*column].kind;
         match assign {
-            Assign::Set(value) => check_value(table, *column, value),
+            Assign::Set(value) => check_type(table, *column, value),
             Assign::Add(_) if kind == ColumnType::Int => Ok(()),
             Assign::Advance(_) if kind == ColumnType::Time => Ok(()),
             Assign::Add(_) => Err(Error::invalid(table.entity, table.columns[*column].name, "is no integer")),
@@ -49,22 +49,6 @@ fn check_assignments(table: &'static Table, set: &[(usize, Assign)]) -> Result<(
             }
         }
     })
-}
-
-fn check_value(table: &'static Table, column: usize, value: &Value) -> Result<()> {
-    let reason = match (table.columns[column].kind, value) {
-        (_, Value::Null) => return Ok(()),
-        (kind, value) if !has_type(kind, value) => "is a value of another type".to_owned(),
-        (ColumnType::Text, Value::Text(text)) if text.contains('\0') => {
-            "must not hold the NUL character".to_owned()
-        }
-        (ColumnType::Enum(values), Value::Text(text)) if !values.variants.contains(&text.as_str()) => {
-            format!("must be one of {}", values.variants.join(", "))
-        }
-        (_, Value::Float(float)) if !float.is_finite() => "must be a finite number".to_owned(),
-        _ => return Ok(()),
-    };
-    Err(Error::invalid(table.entity, table.columns[column].name, reason))
 }
 
 /// Is the value, not NULL, of the column's type?

@@ -5,6 +5,7 @@ groups! {
     mod jobs;
     mod model_based;
     mod owners;
+    mod pages;
     mod patches;
     mod search;
     mod transactions;

@@ -116,7 +116,7 @@ cases! {
         }
         let added = notes.update_if(made.id, Filter::always(), vec![Note::VIEWS.add(1)]).await?.unwrap();
         assert_eq!(added.updated_at, last + tick);
-        let put = notes.put(NewNote::new("one"), &[Note::USER_ID.position(), Note::TITLE.position()]).await?;
+        let put = notes.put(NewNote::new("one"), BY_TITLE).await?;
         assert_eq!((put.created_at, put.updated_at), (made.created_at, last + tick * 2));
         let unmet = notes.update_if(made.id, Note::VIEWS.eq(9)?, vec![Note::VIEWS.add(1)]).await?;
         assert_eq!(unmet, None);
@@ -167,6 +167,9 @@ cases! {
         }
     }
 }
+
+/// The unique key of a note.
+const BY_TITLE: &[usize] = &[Note::USER_ID.position(), Note::TITLE.position()];
 
 /// All rows of all tables.
 type All = Vec<(&'static str, Vec<Row>)>;

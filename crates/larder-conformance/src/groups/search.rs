@@ -23,7 +23,8 @@ cases! {
         let specimens = stored(&world.system().repo(), LITERAL).await?;
         let special = ["%", "_", "\\", "[", "]", "*", "?", "'", "\"", "^", "$", ".", "(", "|", "+", "a", "A", " "];
         let pairs = special.iter().flat_map(|first| special.iter().map(move |second| format!("{first}{second}")));
-        for search in special.iter().map(|search| search.to_string()).chain(pairs) {
+        let searches: Vec<_> = special.iter().map(|search| search.to_string()).chain(pairs).collect();
+        for search in searches {
             let mut expected: Vec<_> = LITERAL.iter().filter(|text| fold(text).contains(&fold(&search))).collect();
             expected.sort();
             assert_eq!(found(&specimens, &search).await?.iter().collect::<Vec<_>>(), expected, "looking for {search:?}");
@@ -115,26 +116,19 @@ cases! {
         let specimens = world.system().repo::<Specimen>();
         let new = |text: Option<&str>| NewSpecimen { text_maybe: text.map(str::to_owned), ..Specimen::plain("one") };
         let made = specimens.create(new(Some("FIRST"))).await?;
-        let texts = async || -> Result<Vec<usize>> {
-            let mut counts = Vec::new();
-            for search in ["first", "second", "third"] {
-                counts.push(found(&specimens, search).await?.len());
-            }
-            Ok(counts)
-        };
         let patch = |text: Option<&str>| SpecimenPatch { text_maybe: text.map(str::to_owned).into(), ..Default::default() };
-        assert_eq!(texts().await?, [1, 0, 0]);
+        assert_eq!(counts(&specimens).await?, [1, 0, 0]);
         specimens.update(made.id, patch(Some("SECOND"))).await?;
-        assert_eq!(texts().await?, [0, 1, 0]);
-        specimens.put(new(Some("Third")), &[1]).await?;
-        assert_eq!(texts().await?, [0, 0, 1]);
+        assert_eq!(counts(&specimens).await?, [0, 1, 0]);
+        specimens.put(new(Some("Third")), BY_LABEL).await?;
+        assert_eq!(counts(&specimens).await?, [0, 0, 1]);
         specimens.update(made.id, SpecimenPatch { number: 5.into(), ..Default::default() }).await?;
-        assert_eq!(texts().await?, [0, 0, 1], "a patch of another field leaves the text to be found");
+        assert_eq!(counts(&specimens).await?, [0, 0, 1], "a patch of another field leaves the text to be found");
         specimens.update(made.id, patch(None)).await?;
-        assert_eq!(texts().await?, [0, 0, 0]);
+        assert_eq!(counts(&specimens).await?, [0, 0, 0]);
         let set = vec![Specimen::TEXT_MAYBE.set(Some("FIRST again".to_owned()))?];
         specimens.update_if(made.id, Filter::always(), set).await?;
-        assert_eq!(texts().await?, [1, 0, 0]);
+        assert_eq!(counts(&specimens).await?, [1, 0, 0]);
     }
 
     /// A search and filters narrow each other, and the pages of what is found are whole.
@@ -274,6 +268,9 @@ const INJECTIONS: &[&str] = &[
     "{{7*7}}", "%s%s%n",
 ];
 
+/// The unique key of a specimen.
+const BY_LABEL: &[usize] = &[Specimen::LABEL.position()];
+
 /// Stores specimens with these labels.
 async fn stored(specimens: &Repo<Specimen>, labels: &[&str]) -> Result<Repo<Specimen>> {
     specimens.create_many(labels.iter().map(|label| Specimen::plain(*label)).collect::<Vec<_>>()).await?;
@@ -290,6 +287,15 @@ async fn found(specimens: &Repo<Specimen>, search: &str) -> Result<Vec<String>> 
         ..Default::default()
     };
     Ok(specimens.list(list).await?.items.into_iter().map(|specimen| specimen.label).collect())
+}
+
+/// How many have the text `first`, how many `second`, how many `third`.
+async fn counts(specimens: &Repo<Specimen>) -> Result<[usize; 3]> {
+    let mut counts = [0; 3];
+    for (count, search) in counts.iter_mut().zip(["first", "second", "third"]) {
+        *count = found(specimens, search).await?.len();
+    }
+    Ok(counts)
 }
 
 async fn messages_with(mine: &UserScope, search: &str) -> Result<usize> {

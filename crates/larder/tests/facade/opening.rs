@@ -11,6 +11,13 @@ async fn refusal(url: &str) -> (ErrorKind, String) {
     (error.kind().clone(), error.context().to_owned())
 }
 
+/// Asserts that a file is refused with this kind of error, in words that hold its path and these.
+async fn assert_file_refused(path: &Path, options: &str, kind: ErrorKind, words: &str) {
+    let (found, said) = refusal(&format!("file:{}{options}", path.display())).await;
+    assert_eq!(found, kind, "{said}");
+    assert!(said.contains(&path.display().to_string()) && said.contains(words), "{said}");
+}
+
 #[tokio::test]
 async fn an_unknown_scheme() {
     for (url, what) in [
@@ -55,54 +62,47 @@ async fn an_option_with_a_bad_value_is_named() {
 async fn a_directory_that_is_missing() {
     let directory = tempfile::tempdir().unwrap();
     let missing = directory.path().join("missing");
-    let (kind, words) = refusal(&format!("file:{}", missing.join("app.db").display())).await;
-    assert_eq!((kind, words), (ErrorKind::Config, format!("the directory {} does not exist", missing.display())));
+    let words = format!("no directory {}", missing.display());
+    assert_file_refused(&missing.join("app.db"), "", ErrorKind::Config, &words).await;
     assert!(!missing.exists());
 }
 
 #[tokio::test]
 async fn a_path_below_a_file() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let (kind, words) = refusal(&format!("file:{}", file.path().join("app.db").display())).await;
-    assert_eq!(kind, ErrorKind::Config);
-    assert!(words.contains(&file.path().display().to_string()), "{words}");
+    let words = format!("no directory {}", file.path().display());
+    assert_file_refused(&file.path().join("app.db"), "", ErrorKind::Config, &words).await;
 }
 
 #[tokio::test]
 async fn a_directory_is_no_file() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().display().to_string();
-    assert_eq!(
-        refusal(&format!("file:{path}")).await,
-        (ErrorKind::Config, format!("{path} is a directory, not a file"))
-    );
+    assert_file_refused(directory.path(), "", ErrorKind::Config, "is a directory, not a file").await;
 }
 
 /// No file can be made there, not even by root.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_directory_that_is_read_only() {
-    let words = "no file can be created in the directory /proc".to_owned();
-    assert_eq!(refusal("file:/proc/app.db").await, (ErrorKind::ReadOnly, words));
+    assert_file_refused(Path::new("/proc/app.db"), "", ErrorKind::ReadOnly, "no file can be created in").await;
 }
 
 #[tokio::test]
 async fn a_file_that_must_not_be_created() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("app.db").display().to_string();
-    let (kind, words) = refusal(&format!("file:{path}?create=false")).await;
-    assert_eq!((kind, words), (ErrorKind::Unavailable, format!("{path} does not exist, and create=false")));
+    let path = directory.path().join("app.db");
+    assert_file_refused(&path, "?create=false", ErrorKind::Unavailable, "create=false").await;
+    assert!(!path.exists());
 }
 
 #[tokio::test]
 async fn a_file_that_is_no_database_is_left_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
+    let corrupt = || ErrorKind::Corrupt { entity: "database".into(), field: "".into() };
     for (name, content) in [("short", "hello\n".to_owned()), ("long", "Dear diary, ".repeat(1000))] {
         let path = directory.path().join(name);
         std::fs::write(&path, &content).unwrap();
-        let (kind, words) = refusal(&format!("file:{}", path.display())).await;
-        assert!(matches!(kind, ErrorKind::Corrupt { .. }), "{name}: {kind:?}");
-        assert_eq!(words, format!("{} is not a libSQL or SQLite database, or it is damaged", path.display()));
+        assert_file_refused(&path, "", corrupt(), "libSQL or SQLite database, or it is damaged").await;
         assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
         assert_no_companions(&path);
     }
