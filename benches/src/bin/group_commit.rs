@@ -23,7 +23,11 @@ const MEASURED: Duration = Duration::from_secs(5);
 static NOTES: Table = Table {
     name: "notes",
     entity: "Note",
-    columns: &[column("id", ColumnType::Uuid), column("number", ColumnType::Int), column("text", ColumnType::Text)],
+    columns: &[
+        column("id", ColumnType::Uuid),
+        column("number", ColumnType::Int),
+        column("text", ColumnType::Text),
+    ],
     visible: 3,
     primary_key: &[0],
     uniques: &[],

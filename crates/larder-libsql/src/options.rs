@@ -55,8 +55,7 @@ where
 /// `250ms`, `5s`, `2m` or `1h`, from `min` to `max`.
 pub(crate) fn duration(text: &str, min: Duration, max: Duration) -> Result<Duration, String> {
     let refusal = || format!("must be a duration like 250ms, 5s or 2m, from {min:?} to {max:?}");
-    let milliseconds = with_unit(text, &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)]);
-    let duration = milliseconds.map(Duration::from_millis).ok_or_else(refusal)?;
+    let duration = humantime::parse_duration(text).map_err(|_| refusal())?;
     if (min..=max).contains(&duration) { Ok(duration) } else { Err(refusal()) }
 }
 

@@ -22,21 +22,18 @@ pub(crate) async fn failed(
     if boundary.was_crossed(store).await.unwrap_or(false) {
         return crossed(set, step).with_source(error);
     }
-    let mut what = format!(
-        "{} failed and was undone; the steps before it stay: {}. Mend its cause and migrate again",
-        set.describe(step),
-        cause(&error),
-    );
     let there = if is_first { tables_in_the_way(store, step).await.unwrap_or_default() } else { Vec::new() };
-    if !there.is_empty() {
-        what = format!(
-            "{} failed and was undone: the database already has {}, but its ledger has no step of `{}`, so they were not \
-             made by these migrations, or the ledger was lost: migrate an empty database, or rename or drop these tables",
-            set.describe(step),
+    let failed = format!("{} failed and was undone", set.describe(step));
+    let what = if there.is_empty() {
+        format!("{failed}; the steps before it stay: {}. Mend its cause and migrate again", cause(&error))
+    } else {
+        format!(
+            "{failed}: the database already has {}, but its ledger has no step of `{}`, so they were not made by these \
+             migrations, or the ledger was lost: migrate an empty database, or rename or drop these tables",
             there.join(", "),
             set.source(),
-        );
-    }
+        )
+    };
     Error::new(ErrorKind::Migration, what).with_source(error)
 }
 

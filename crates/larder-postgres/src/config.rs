@@ -238,23 +238,11 @@ fn decoded(what: &str, text: &str) -> Result<String> {
     Ok(decoded.into_owned())
 }
 
-/// `250ms`, `5s`, `2m`, `1h`; more than nothing, at most a day.
+/// `250ms`, `5s`, `2m`, `1h`; at least a millisecond, at most a day.
 fn duration(name: &str, value: &str) -> Result<Duration> {
-    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = value.split_at(digits);
-    let milliseconds = match unit {
-        "ms" => Some(1),
-        "s" => Some(1000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        _ => None,
-    };
-    let total =
-        number.parse().ok().zip(milliseconds).and_then(|(number, unit): (u64, u64)| number.checked_mul(unit));
-    match total {
-        Some(total @ 1..=86_400_000) => Ok(Duration::from_millis(total)),
-        _ => Err(bad_value(name, value, "a duration such as 250ms, 5s or 2m, at most a day")),
-    }
+    let limits = Duration::from_millis(1)..=Duration::from_secs(86_400);
+    let duration = humantime::parse_duration(value).ok().filter(|duration| limits.contains(duration));
+    duration.ok_or_else(|| bad_value(name, value, "a duration such as 250ms, 5s or 2m, at most a day"))
 }
 
 fn bad_value(name: &str, value: impl fmt::Display, wanted: &str) -> Error {

@@ -20,7 +20,9 @@ fn with(mut base: Value, field: &str, value: Value) -> Value {
 
 #[test]
 fn an_id_that_is_no_uuid() {
-    for text in ["", "7", "nonsense", "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5", "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5\0"] {
+    for text in
+        ["", "7", "nonsense", "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5", "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5\0"]
+    {
         assert_invalid(text.parse::<JobId>(), "Id", "id");
         let words = refusal::<JobId>(json!(text));
         assert!(words.contains("not a UUID"), "{words}");
@@ -109,5 +111,7 @@ fn a_missing_field_and_a_value_of_another_kind() {
     refusal::<ListJobs>(json!({"page": -1}));
     refusal::<ListJobs>(json!({"sort_by": "lock_token"}));
     refusal::<ListJobs>(json!({"sort_direction": "up"}));
-    refusal::<NewMessage>(json!({"job_id": "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b", "role": "user", "content": 7}));
+    refusal::<NewMessage>(
+        json!({"job_id": "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b", "role": "user", "content": 7}),
+    );
 }

@@ -35,12 +35,20 @@ async fn an_unknown_scheme() {
 async fn an_unknown_option_is_named_with_those_that_are_known() {
     let directory = tempfile::tempdir().unwrap();
     let file = format!("file:{}", directory.path().join("test.db").display());
-    for (url, known) in [(&*file, "synchronous"), ("memory:", "timeout"), ("postgres://ada@localhost/app", "pool_size")] {
+    for (url, known) in
+        [(&*file, "synchronous"), ("memory:", "timeout"), ("postgres://ada@localhost/app", "pool_size")]
+    {
         let (kind, words) = refusal(&format!("{url}?colour=red")).await;
         assert_eq!(kind, ErrorKind::Config);
-        assert!(words.contains("unknown option") && words.contains("colour") && words.contains(known), "{words}");
+        assert!(
+            words.contains("unknown option") && words.contains("colour") && words.contains(known),
+            "{words}"
+        );
     }
-    assert!(!directory.path().join("test.db").exists(), "nothing is made before the options are known to be good");
+    assert!(
+        !directory.path().join("test.db").exists(),
+        "nothing is made before the options are known to be good"
+    );
 }
 
 #[tokio::test]
@@ -84,7 +92,8 @@ async fn a_directory_is_no_file() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_directory_that_is_read_only() {
-    assert_file_refused(Path::new("/proc/app.db"), "", ErrorKind::ReadOnly, "no file can be created in").await;
+    assert_file_refused(Path::new("/proc/app.db"), "", ErrorKind::ReadOnly, "no file can be created in")
+        .await;
 }
 
 #[tokio::test]
@@ -134,7 +143,10 @@ async fn a_wrong_password_user_or_database() {
         (ErrorKind::Denied, format!("{address} refuses the user `postgres`"))
     );
     let no_such_user = with(&|url| url.set_username("nobody").unwrap());
-    assert_eq!(refusal(&no_such_user).await, (ErrorKind::Denied, format!("{address} refuses the user `nobody`")));
+    assert_eq!(
+        refusal(&no_such_user).await,
+        (ErrorKind::Denied, format!("{address} refuses the user `nobody`"))
+    );
     let no_such_database = with(&|url| url.set_path("/nowhere"));
     assert_eq!(
         refusal(&no_such_database).await,

@@ -86,11 +86,16 @@ async fn they_have_the_same_verbs(database: Database) {
     let dead = plants.update(fern.id, patch).await.unwrap();
     assert_eq!(dead.status, PlantStatus::Dead);
     assert!(dead.updated_at > fern.updated_at || dead.updated_at >= fern.created_at);
-    let grown = plants.update_if(fern.id, Plant::STATUS.eq(PlantStatus::Dead).unwrap(), vec![Plant::LEAVES.add(3)]);
+    let grown =
+        plants.update_if(fern.id, Plant::STATUS.eq(PlantStatus::Dead).unwrap(), vec![Plant::LEAVES.add(3)]);
     assert_eq!(grown.await.unwrap().map(|plant| plant.leaves), Some(3));
 
     plants.create(NewPlant::new("Monstera")).await.unwrap();
-    let list = ListPlants { search: Some("FER".to_owned()), status: Some(PlantStatus::Dead), ..ListPlants::default() };
+    let list = ListPlants {
+        search: Some("FER".to_owned()),
+        status: Some(PlantStatus::Dead),
+        ..ListPlants::default()
+    };
     let found = plants.list(list).await.unwrap();
     assert_eq!(found.items.iter().map(|plant| plant.id).collect::<Vec<_>>(), [fern.id]);
     let list = ListPlants { sort_by: PlantSort::Name, page_size: 1, ..ListPlants::default() };
@@ -155,7 +160,8 @@ async fn a_child_belongs_to_a_parent_of_the_same_user(database: Database) {
     let missing = ErrorKind::MissingParent { entity: "Watering".into(), parent: "Plant".into() };
     let foreign = theirs.repo::<Watering>().create(NewWatering::new(fern.id, 100)).await;
     assert_eq!(*foreign.unwrap_err().kind(), missing);
-    let nowhere = mine.repo::<Watering>().create(NewWatering::new(PlantId::from_uuid(mine.owner()), 100)).await;
+    let nowhere =
+        mine.repo::<Watering>().create(NewWatering::new(PlantId::from_uuid(mine.owner()), 100)).await;
     assert_eq!(*nowhere.unwrap_err().kind(), missing);
 }
 

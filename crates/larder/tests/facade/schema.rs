@@ -112,5 +112,7 @@ async fn changed_is_refused(database: Database) {
     larder.system().sql(Sql::portable("UPDATE larder_migrations SET checksum = 'another'")).await.unwrap();
     let error = database.open().await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::Migration);
-    assert!(error.context().starts_with("larder 0001_users_jobs_messages was changed after it was applied on "));
+    assert!(
+        error.context().starts_with("larder 0001_users_jobs_messages was changed after it was applied on ")
+    );
 }

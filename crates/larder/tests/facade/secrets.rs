@@ -104,7 +104,11 @@ async fn a_handle_its_errors_and_the_log() {
     all += &format!("{larder:?} {larder:#?}");
     all += &shown(&larder.system().users().list(ListUsers::default()).await.unwrap_err());
     all += &format!("{:?}", larder.migrate().await.unwrap());
-    all += &format!("{:?} {:?}", larder.system().users(), larder.store().begin(larder::Begin::Schema).await.unwrap());
+    all += &format!(
+        "{:?} {:?}",
+        larder.system().users(),
+        larder.store().begin(larder::Begin::Schema).await.unwrap()
+    );
     server.stop().await.unwrap();
     all += &shown(&larder.health().await.unwrap_err());
     larder.close().await.unwrap();

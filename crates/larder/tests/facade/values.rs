@@ -105,7 +105,8 @@ async fn a_cursor_of_another_list(database: Database) {
     let good = next(mine.jobs().list(list()).await.unwrap());
     // Another user's, another entity's, another sort's, another direction's, another search's.
     cursors.push(next(others.jobs().list(list()).await.unwrap()));
-    let messages = mine.messages().list(ListMessages { page_size: 2, ..ListMessages::default() }).await.unwrap();
+    let messages =
+        mine.messages().list(ListMessages { page_size: 2, ..ListMessages::default() }).await.unwrap();
     cursors.push(messages.next.unwrap());
     let other = ListJobs { sort_by: JobSort::Definition, ..list() };
     cursors.push(next(mine.jobs().list(other).await.unwrap()));
@@ -142,7 +143,8 @@ async fn a_page_out_of_range(database: Database) {
 async fn a_claim_out_of_range(database: Database) {
     let larder = database.migrated().await;
     let scheduler = larder.system().jobs();
-    let claim = |lease, worker: &str| scheduler.claim_due(ClaimDue { limit: 1, lease, worker: worker.to_owned() });
+    let claim =
+        |lease, worker: &str| scheduler.claim_due(ClaimDue { limit: 1, lease, worker: worker.to_owned() });
     let minute = TimeDelta::minutes(1);
     for lease in [TimeDelta::zero(), -minute, TimeDelta::days(1) + minute, TimeDelta::MAX] {
         assert_invalid(claim(lease, "worker").await, "Lease", "lease");
