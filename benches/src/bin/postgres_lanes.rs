@@ -53,8 +53,10 @@ async fn main() -> Result<(), Failure> {
         ("larder, lanes=off", Contender::Larder(without.user(user.id))),
         ("tokio-postgres", Contender::ByHand(pool(database.url())?, user.id.uuid())),
     ];
-    println!("{:<8} {:>7}  {:>10} {:>18} {:>15}  {:>8} {:>8}", "", "callers", "larder/s", "larder lanes=off/s",
-        "tokio-postgres/s", "to off", "to peer");
+    println!(
+        "{:<8} {:>7}  {:>10} {:>18} {:>15}  {:>8} {:>8}",
+        "", "callers", "larder/s", "larder lanes=off/s", "tokio-postgres/s", "to off", "to peer"
+    );
     for (name, work) in [("get", Work::Get), ("insert", Work::Insert), ("update", Work::Update)] {
         for callers in [1, 16, 64] {
             let mut rates = vec![Vec::new(); contenders.len()];
@@ -63,9 +65,15 @@ async fn main() -> Result<(), Failure> {
                     rates.push(round(contender, work, callers, &ids).await?);
                 }
             }
-            let ratio = |peer: usize| median(rates[0].iter().zip(&rates[peer]).map(|(own, peer)| own / peer).collect());
+            let ratio = |peer: usize| {
+                median(rates[0].iter().zip(&rates[peer]).map(|(own, peer)| own / peer).collect())
+            };
             let [own, off, peer] = [0, 1, 2].map(|contender| median(rates[contender].clone()));
-            println!("{name:<8} {callers:>7}  {own:>10.0} {off:>18.0} {peer:>15.0}  {:>8.2} {:>8.2}", ratio(1), ratio(2));
+            println!(
+                "{name:<8} {callers:>7}  {own:>10.0} {off:>18.0} {peer:>15.0}  {:>8.2} {:>8.2}",
+                ratio(1),
+                ratio(2)
+            );
         }
     }
     Ok(())
@@ -84,7 +92,12 @@ fn pool(url: &str) -> Result<Pool, Failure> {
 }
 
 /// Operations per second of one contender.
-async fn round(contender: &Contender, work: Work, callers: usize, ids: &Arc<[JobId]>) -> Result<f64, Failure> {
+async fn round(
+    contender: &Contender,
+    work: Work,
+    callers: usize,
+    ids: &Arc<[JobId]>,
+) -> Result<f64, Failure> {
     let done = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
     let tasks: Vec<_> = (0..callers)
@@ -128,8 +141,9 @@ async fn by_hand(pool: &Pool, user: Uuid, work: Work, id: Uuid) -> Result<(), Fa
     let client = pool.get().await?;
     match work {
         Work::Get => {
-            let statement =
-                client.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE id = $1 AND user_id = $2")).await?;
+            let statement = client
+                .prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE id = $1 AND user_id = $2"))
+                .await?;
             read(&client.query_one(&statement, &[&id, &user]).await?)
         }
         Work::Insert => {
@@ -152,14 +166,19 @@ async fn by_hand(pool: &Pool, user: Uuid, work: Work, id: Uuid) -> Result<(), Fa
                 ))
                 .await?;
             let text = "Tell me the weather elsewhere";
-            read(&client.query_one(&statement, &[&id, &user, &text, &text.to_lowercase(), &Utc::now()]).await?)
+            read(
+                &client
+                    .query_one(&statement, &[&id, &user, &text, &text.to_lowercase(), &Utc::now()])
+                    .await?,
+            )
         }
     }
 }
 
 /// Reads a row as a program would: every column into a field.
 fn read(row: &tokio_postgres::Row) -> Result<(), Failure> {
-    let _: (Uuid, Uuid, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+    let _: (Uuid, Uuid, String, String) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
     let _: (Option<DateTime<Utc>>, Option<DateTime<Utc>>, Option<String>) =
         (row.try_get(4)?, row.try_get(5)?, row.try_get(6)?);
     for column in 7..13 {

@@ -86,7 +86,8 @@ pub(crate) async fn show_page(ada: &UserScope) -> Result<Job, Error> {
         ));
     }
     let next = ada.jobs().list(ListJobs { cursor: page.next, ..list }).await?;
-    line(format!("and {} more on the page after, which is the last: {}", next.items.len(), !next.has_next));
+    let more = if next.has_next { "and more after that" } else { "the last" };
+    line(format!("{} more on the next page, {more}.", next.items.len()));
     let first = page.items.into_iter().next();
     first.map(|found| found.job).ok_or_else(|| Error::not_found("Job"))
 }
