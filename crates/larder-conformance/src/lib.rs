@@ -15,6 +15,7 @@ mod case;
 mod backend;
 pub mod broken;
 pub mod entities;
+mod expect;
 mod front_end;
 mod groups;
 mod history;

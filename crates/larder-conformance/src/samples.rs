@@ -9,8 +9,7 @@ use uuid::Uuid;
 
 use crate::beginning;
 
-/// A value that a column may hold, another for each number below a few: neither NULL, nor the column's default, nor zero or
-/// empty.
+/// A value that a column may hold, another for each number: neither NULL, nor the column's default, nor zero or empty.
 pub(crate) fn sample(column: &Column, number: u32) -> Value {
     match column.kind {
         ColumnType::Bool => Value::Bool(column.default != Some(Literal::Bool(true))),
@@ -20,7 +19,9 @@ pub(crate) fn sample(column: &Column, number: u32) -> Value {
         ColumnType::Bytes => Value::Bytes(vec![0, 0xff, b'\'', 1 + number as u8]),
         // It is the content of a message too.
         ColumnType::Json => Value::Json(json!([{
-            "type": "text", "text": format!("é {number}"), "more": {"b": [1, null, 0.1, 9_007_199_254_740_993_i64], "a": {}},
+            "type": "text",
+            "text": format!("é {number}"),
+            "more": {"b": [1, null, 0.1, 9_007_199_254_740_993_i64], "a": {}},
         }])),
         ColumnType::Time => Value::Time(sample_time(number)),
         ColumnType::Uuid => Value::Uuid(Uuid::from_u128((1 << 100) + u128::from(number))),
@@ -104,8 +105,8 @@ pub(crate) fn year(year: i32) -> Value {
 }
 
 /// A row of each of these tables (parents before children), search copies included, in which every column holds a
-/// [`sample`]; of a table that refers to itself two, the first with NULL there. Rows of different numbers (below a hundred)
-/// have no key in common.
+/// [`sample`]; of a table that refers to itself two, the first with NULL there. Rows of different numbers (below a
+/// hundred) have no key in common.
 pub(crate) fn row_of_each(tables: &[&'static Table], number: u32) -> Vec<(&'static Table, Vec<Value>)> {
     let mut made = HashMap::new();
     let mut rows = Vec::new();

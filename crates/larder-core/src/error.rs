@@ -215,7 +215,7 @@ impl fmt::Display for ErrorKind {
             Self::Config => f.write_str("wrong configuration"),
             Self::Denied => f.write_str("the database refused user name, password or token"),
             Self::Schema => f.write_str("the database's schema is not what this program needs"),
-            Self::Migration => f.write_str("migration refused"),
+            Self::Migration => f.write_str("migration refused or failed"),
             Self::ReadOnly => f.write_str("the database is read-only"),
             Self::Full => f.write_str("the disk is full"),
             Self::TooLarge => f.write_str("too large for the database"),

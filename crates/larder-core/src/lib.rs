@@ -58,7 +58,7 @@ pub use repo::Repo;
 pub use retry::RetryPolicy;
 pub use row::Row;
 pub use scope::{SystemScope, UserScope};
-pub use store::{Begin, Capability, Health, Sql, SqlOutcome, Store, Transaction};
+pub use store::{Begin, Capability, Health, SCHEMA_LOCK_WAIT, Sql, SqlOutcome, Store, Transaction};
 pub use table::{
     Column, ColumnType, Condition, EnumType, ForeignKey, Index, Literal, MAX_VALUE_BYTES, Rule, Source,
     Table, Unique,

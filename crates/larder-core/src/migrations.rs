@@ -12,6 +12,9 @@ pub struct Migrations {
 }
 
 /// One step: a script for each database, with the same effect on the logical schema.
+///
+/// A script runs in one transaction with its entry in the ledger, so it holds no BEGIN, COMMIT or ROLLBACK, and nothing
+/// that a database refuses in a transaction (`CREATE INDEX CONCURRENTLY`, `VACUUM`). It may be empty.
 #[derive(Debug, Clone)]
 pub struct Migration {
     /// Its number within the source, from 1 without gaps.

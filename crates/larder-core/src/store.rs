@@ -100,6 +100,9 @@ pub trait Transaction: fmt::Debug + Send {
     async fn rollback(self: Box<Self>) -> Result<()>;
 }
 
+/// How long [`Begin::Schema`] waits, at least, for another transaction of its kind before it is `Busy`.
+pub const SCHEMA_LOCK_WAIT: Duration = Duration::from_secs(60);
+
 /// What kind of transaction to open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Begin {
@@ -107,7 +110,11 @@ pub enum Begin {
     #[default]
     Serializable,
     /// Changes of the schema: on one database there is only one such transaction at a time, across all handles and
-    /// processes; others wait for it. It sees everything that was committed before it was opened.
+    /// processes; others wait for it, [`SCHEMA_LOCK_WAIT`] or the store's deadline, whichever is longer. It sees everything
+    /// that was committed before it was opened. Its calls have no deadline, because a migration takes as long as it takes.
+    ///
+    /// Where a table can only be altered by building it anew, replacing a parent deletes none of its children; references are
+    /// checked by the commit at the latest, which fails with `MissingParent` when one points nowhere.
     Schema,
 }
 

@@ -8,13 +8,14 @@ use std::{
     },
 };
 
-use larder_core::{Error, ErrorKind};
+use larder_core::{Error, ErrorKind, Result};
 use rusqlite::{
-    Connection,
+    Connection, OptionalExtension, Row,
+    config::DbConfig,
     hooks::{AuthAction, AuthContext, Authorization},
 };
 
-use crate::call::Ticket;
+use crate::{call::Ticket, error::from_sqlite};
 
 /// How many virtual machine instructions run between two looks at the deadline: some tens of microseconds.
 const INSTRUCTIONS: i32 = 1000;
@@ -106,6 +107,28 @@ impl Database {
         let result = work(&self.connection);
         self.own.store(false, Ordering::Relaxed);
         result
+    }
+
+    /// Switches the enforcement of foreign keys; outside a transaction.
+    pub(crate) fn enforce_foreign_keys(&self, enforce: bool) -> Result<()> {
+        let switched = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, enforce);
+        match switched.map_err(from_sqlite)? == enforce {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::Database, "foreign keys cannot be switched")),
+        }
+    }
+
+    /// Looks for a row whose parent does not exist.
+    pub(crate) fn check_foreign_keys(&self) -> Result<()> {
+        let first = self.as_own(|connection| {
+            let query = "SELECT \"table\", \"parent\" FROM pragma_foreign_key_check LIMIT 1";
+            let found = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
+            connection.query_row(query, [], found).optional()
+        });
+        match first.map_err(from_sqlite)? {
+            None => Ok(()),
+            Some((child, parent)) => Err(Error::missing_parent(child, parent)),
+        }
     }
 
     /// Ends the transaction without keeping anything of it, if there is still one.

@@ -1,11 +1,16 @@
 //! The handle.
 
-use std::{ffi::CStr, fmt, sync::Arc, time::Instant};
+use std::{
+    ffi::CStr,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use larder_core::{
-    Begin, Capability, Error, ErrorKind, Health, Outcome, Result, Sql, SqlOutcome, Store, Transaction, Unit,
-    Verb,
+    Begin, Capability, Error, ErrorKind, Health, Outcome, Result, SCHEMA_LOCK_WAIT, Sql, SqlOutcome, Store,
+    Transaction, Unit, Verb,
 };
 use rusqlite::ffi;
 use tokio::{sync::oneshot, time::timeout};
@@ -90,6 +95,9 @@ impl fmt::Debug for LibsqlStore {
     }
 }
 
+/// The deadline of what has none: long enough, and still an instant.
+const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 #[async_trait]
 impl Store for LibsqlStore {
     fn supports(&self, capability: Capability) -> bool {
@@ -109,12 +117,16 @@ impl Store for LibsqlStore {
         if unit.is_read() { self.read(unit).await } else { self.write(unit).await }
     }
 
-    async fn begin(&self, _begin: Begin) -> Result<Box<dyn Transaction>> {
+    async fn begin(&self, kind: Begin) -> Result<Box<dyn Transaction>> {
         // Every write transaction is the only one on the database, which is what `Begin::Schema` asks for.
         let timeout = self.shared.config.timeout;
-        let caller = Caller::new(timeout);
+        let (wait, timeout) = match kind {
+            Begin::Serializable => (timeout, timeout),
+            Begin::Schema => (timeout.max(SCHEMA_LOCK_WAIT), UNLIMITED),
+        };
+        let caller = Caller::new(wait);
         let (reply, answer) = oneshot::channel();
-        let begin = writer::Begin { ticket: caller.ticket(), reply };
+        let begin = writer::Begin { kind, ticket: caller.ticket(), reply };
         caller.send(&self.shared.writes, writer::Message::Begin(begin)).await?;
         let steps = caller.answer(answer, || self.shared.why_writes_wait()).await?;
         Ok(Box::new(LibsqlTransaction::new(steps, timeout)))

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder_core::{Error, ErrorKind, Result};
+use larder_core::{Error, ErrorKind, Result, SCHEMA_LOCK_WAIT};
 use rusqlite::ffi;
 use tokio::sync::{mpsc, oneshot};
 
@@ -34,6 +34,7 @@ pub(crate) enum Message {
 
 /// A request for a transaction; the answer is where to send its calls.
 pub(crate) struct Begin {
+    pub(crate) kind: larder_core::Begin,
     pub(crate) ticket: Arc<Ticket>,
     pub(crate) reply: oneshot::Sender<Result<mpsc::UnboundedSender<Step>>>,
 }
@@ -62,6 +63,14 @@ impl Message {
         }
     }
 
+    /// How long it waits for a lock that another handle or process holds.
+    fn patience(&self, busy_timeout: Duration) -> Duration {
+        match self {
+            Self::Begin(Begin { kind: larder_core::Begin::Schema, .. }) => busy_timeout.max(SCHEMA_LOCK_WAIT),
+            _ => busy_timeout,
+        }
+    }
+
     fn may_join(&self) -> bool {
         matches!(self, Self::Job(job) if !job.alone())
     }
@@ -86,7 +95,10 @@ impl Writer {
                     let mut waits = self.last_group.get() > 1;
                     self.commit(job, &mut || self.next_to_join(&mut waits));
                 }
-                Message::Begin(begin) => self.transaction(begin),
+                Message::Begin(begin) if begin.kind == larder_core::Begin::Schema => {
+                    self.schema_transaction(begin);
+                }
+                Message::Begin(begin) => self.transaction(begin, &|| Ok(())),
             }
         }
         for reader in self.readers {
@@ -184,6 +196,7 @@ impl Writer {
     /// when nobody wants it any more: then the caller is answered.
     fn begin(&self, message: Message) -> Option<Message> {
         let busy_since = message.ticket().accepted;
+        let patience = message.patience(self.shared.config.busy_timeout);
         loop {
             if message.ticket().is_gone() {
                 return None;
@@ -193,7 +206,7 @@ impl Writer {
                 Err(error) => error,
             };
             let locked = primary_code(&error) == Some(ffi::SQLITE_BUSY);
-            let waited = busy_since.elapsed() >= self.shared.config.busy_timeout;
+            let waited = busy_since.elapsed() >= patience;
             if !locked || waited || message.ticket().is_late() {
                 // Whoever was told `Busy` already is gone, and is not told again.
                 if message.ticket().begin() {
@@ -227,8 +240,23 @@ impl Writer {
         }
     }
 
-    /// Serves one open transaction, until it is ended or its handle is dropped. Everybody else waits in the queue.
-    fn transaction(&self, begin: Begin) {
+    /// As [`Writer::transaction`], without the enforcement of foreign keys: SQLite alters most of a table only by building it
+    /// anew, and dropping the old one would delete all children. What is to be committed is checked instead.
+    fn schema_transaction(&self, begin: Begin) {
+        if let Err(error) = self.database.enforce_foreign_keys(false) {
+            return Message::Begin(begin).fail(error);
+        }
+        self.transaction(begin, &|| self.database.check_foreign_keys());
+        if let Err(error) = self.database.enforce_foreign_keys(true) {
+            // Without them nothing that is written could be relied on.
+            tracing::error!(%error, "the store closes");
+            self.shared.close();
+        }
+    }
+
+    /// Serves one open transaction, until it is ended or its handle is dropped. Everybody else waits in the queue. What fails
+    /// `check` is rolled back in place of the commit.
+    fn transaction(&self, begin: Begin, check: &dyn Fn() -> Result<()>) {
         let Some(Message::Begin(begin)) = self.begin(Message::Begin(begin)) else { return };
         if !begin.ticket.begin() {
             return self.database.roll_back();
@@ -241,7 +269,9 @@ impl Writer {
             match step {
                 Step::Job(job) => self.step(job),
                 Step::End { ticket, commit, reply } if ticket.begin() => {
-                    drop(reply.send(self.end(commit)));
+                    let checked = if commit { check() } else { Ok(()) };
+                    let ended = self.end(commit && checked.is_ok());
+                    drop(reply.send(checked.and(ended)));
                     return;
                 }
                 Step::End { .. } => {}

@@ -15,12 +15,12 @@ pub(crate) async fn failed(
     is_first: bool,
     error: Error,
 ) -> Error {
-    if error.is_retryable() {
-        return error;
-    }
     // When the database cannot be asked, the script's error is still the one to report.
     if boundary.was_crossed(store).await.unwrap_or(false) {
         return crossed(set, step).with_source(error);
+    }
+    if error.is_retryable() {
+        return error;
     }
     let there = if is_first { tables_in_the_way(store, step).await.unwrap_or_default() } else { Vec::new() };
     let failed = format!("{} failed and was undone", set.describe(step));

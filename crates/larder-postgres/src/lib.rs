@@ -20,4 +20,4 @@ mod verb;
 
 pub use config::{PostgresConfig, SslMode};
 pub use error::ServerError;
-pub use store::{PostgresStore, SCHEMA_LOCK_WAIT};
+pub use store::PostgresStore;

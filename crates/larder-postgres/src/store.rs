@@ -8,7 +8,6 @@ use larder_core::{
 };
 use tokio::time::Instant;
 
-pub use crate::transaction::SCHEMA_LOCK_WAIT;
 use crate::{
     PostgresConfig,
     call::{Answer, Job, call},

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use larder_core::{
-    Begin, ColumnType, Error, ErrorKind, Outcome, Result, Sql, SqlOutcome, Transaction, Value, Verb,
+    Begin, ColumnType, Error, ErrorKind, Outcome, Result, SCHEMA_LOCK_WAIT, Sql, SqlOutcome, Transaction,
+    Value, Verb,
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -18,9 +19,6 @@ use crate::{
     session::Session,
     verb::execute_in_transaction,
 };
-
-/// How long [`Begin::Schema`] waits for another transaction of its kind before it is `Busy`.
-pub const SCHEMA_LOCK_WAIT: Duration = Duration::from_secs(60);
 
 /// The key of the advisory lock of [`Begin::Schema`]: "larder" in ASCII.
 const SCHEMA_LOCK: i64 = 0x6c61_7264_6572;

@@ -325,8 +325,8 @@ cases! {
         narrow.close().await?;
     }
 
-    /// A write that waits in vain for the lock that another transaction holds is `Busy`, or `Timeout` where the database
-    /// was asked already; never `Conflict`; and it is not written.
+    /// A write that waits in vain for the lock that another transaction holds is `Busy`, and is not written; or `Timeout`
+    /// where the database was asked already, and may be written later. It is never `Conflict`.
     #[covers(71)]
     async fn a_write_that_waits_in_vain_is_no_conflict(world: World) {
         let specimens = world.system().repo::<Specimen>();
@@ -340,7 +340,9 @@ cases! {
         let refused = promptly("a blocked write", waiting.update(row.id, patch.clone())).await.unwrap_err();
         assert!(matches!(refused.kind(), ErrorKind::Busy | ErrorKind::Timeout), "{refused:?}");
         holder.rollback().await?;
-        assert_eq!(specimens.get(row.id).await?.map(|row| row.number), Some(0));
+        if *refused.kind() == ErrorKind::Busy {
+            assert_eq!(specimens.get(row.id).await?.map(|row| row.number), Some(0));
+        }
         assert_eq!(promptly("a write", waiting.update(row.id, patch)).await?.number, 2);
         impatient.close().await?;
     }

@@ -1,6 +1,7 @@
 //! The cases, a module for each subject.
 
 groups! {
+    mod batches;
     mod errors;
     mod jobs;
     mod model_based;
@@ -8,6 +9,7 @@ groups! {
     mod pages;
     mod patches;
     mod search;
+    mod tables;
     mod transactions;
     mod values;
 }

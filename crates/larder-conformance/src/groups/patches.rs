@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use chrono::TimeDelta;
 use larder::{
-    ColumnType, Entity, ErrorKind, Filter, Id, Order, Repo, Result, Row, SortDirection, Table, Value, model::*,
+    ColumnType, Entity, ErrorKind, Filter, Id, Order, Repo, Result, Row, SortDirection, Table, Value,
+    model::*,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
@@ -17,8 +18,9 @@ use crate::{
 };
 
 cases! {
-    /// Each field of each entity, set to a value and to null alone: the field changes, `updated_at` moves, and every other
-    /// column of the row and of every other row stays as it was. Null for a field that has none is refused.
+    /// Each field of each entity, set to a value and to null alone: the field changes, `updated_at` moves,
+    /// and every other column of the row and of every other row stays as it was. Null for a field that has
+    /// none is refused.
     #[covers(23)]
     async fn a_patch_changes_its_field_and_nothing_else(world: World) {
         let mine = filled(&world).await?;
@@ -31,16 +33,27 @@ cases! {
         each_field(&world, &mine.repo::<Folder>()).await?;
     }
 
-    /// A patch has exactly the fields that a caller may change: not the id, the owner, the parent, the timestamps, the lease
-    /// or the token counts; a patch that names one of them, or a field that does not exist, cannot be read.
+    /// A patch has exactly the fields that a caller may change: not the id, the owner, the parent, the
+    /// timestamps, the lease or the token counts; a patch that names one of them, or a field that does not
+    /// exist, cannot be read.
     #[covers(23)]
     async fn a_patch_has_no_field_that_a_caller_may_not_change(world: World) {
         drop(world);
         let stamps = ["id", "created_at", "updated_at"];
         let owned = ["id", "user_id", "created_at", "updated_at"];
         let of_job = [
-            "id", "user_id", "locked_until", "lock_owner", "lock_token", "input_tokens", "output_tokens", "reasoning_tokens",
-            "cached_input_tokens", "total_tokens", "created_at", "updated_at",
+            "id",
+            "user_id",
+            "locked_until",
+            "lock_owner",
+            "lock_token",
+            "input_tokens",
+            "output_tokens",
+            "reasoning_tokens",
+            "cached_input_tokens",
+            "total_tokens",
+            "created_at",
+            "updated_at",
         ];
         assert_eq!(unpatchable::<Specimen>(), stamps);
         assert_eq!(unpatchable::<User>(), stamps);
@@ -50,13 +63,18 @@ cases! {
         assert!(serde_json::from_value::<JobPatch>(json!({"no_such_field": 1})).is_err());
     }
 
-    /// A patch of several fields changes all of them at once; one of which a single field is refused changes none.
+    /// A patch of several fields changes all of them at once; one of which a single field is refused changes
+    /// none.
     #[covers(23)]
     async fn a_patch_is_all_or_nothing(world: World) {
         let specimens = world.system().repo::<Specimen>();
         let made = specimens.create(Specimen::plain("one")).await?;
         specimens.create(Specimen::plain("taken")).await?;
-        let good = || SpecimenPatch { number: 5.into(), text_maybe: Some("x".to_owned()).into(), ..SpecimenPatch::default() };
+        let good = || SpecimenPatch {
+            number: 5.into(),
+            text_maybe: Some("x".to_owned()).into(),
+            ..SpecimenPatch::default()
+        };
         let broken = [
             SpecimenPatch { level: 101.into(), ..good() },
             SpecimenPatch { link: Some("nowhere".to_owned()).into(), ..good() },
@@ -90,8 +108,8 @@ cases! {
         assert_eq!(world.all_rows().await?, before);
     }
 
-    /// Every update moves `updated_at` forward: to the clock's time, or by a microsecond when the clock stands still or has
-    /// gone back; also when the values stay the same. `created_at` never moves.
+    /// Every update moves `updated_at` forward: to the clock's time, or by a microsecond when the clock
+    /// stands still or has gone back; also when the values stay the same. `created_at` never moves.
     #[covers(24)]
     async fn every_update_moves_updated_at_forward(world: World) {
         let notes = world.user("Ada").await?.repo::<Note>();
@@ -235,10 +253,15 @@ fn assert_changed(table: &'static Table, key: uuid::Uuid, change: (usize, Value)
     let stamp = table.updated_at.unwrap();
     let mut expected = before.clone();
     for ((name, rows), (_, after)) in expected.iter_mut().zip(after) {
-        for (row, after) in rows.iter_mut().zip(after).filter(|(row, _)| row.values()[0] == Value::Uuid(key)) {
+        for (row, after) in rows.iter_mut().zip(after).filter(|(row, _)| row.values()[0] == Value::Uuid(key))
+        {
             if *name == table.name {
                 let mut values = row.values().to_vec();
-                assert_eq!(values[stamp].compare(&after.values()[stamp]), Some(Ordering::Less), "{name}.updated_at");
+                assert_eq!(
+                    values[stamp].compare(&after.values()[stamp]),
+                    Some(Ordering::Less),
+                    "{name}.updated_at"
+                );
                 values[column] = value.clone();
                 values[stamp] = after.values()[stamp].clone();
                 *row = Row::new(values);

@@ -1,14 +1,17 @@
 //! Search: the same texts are found on every database, whatever is in them and whatever is looked for.
 
-use larder::{ErrorKind, Filter, MAX_SEARCH_BYTES, Repo, Result, SortDirection, UserScope, fold, model::*};
+use larder::{Filter, MAX_SEARCH_BYTES, Repo, Result, SortDirection, UserScope, fold, model::*};
 
-use crate::entities::{
-    Colour, ListNotes, ListSpecimens, NewNote, NewSpecimen, Note, Specimen, SpecimenPatch, SpecimenSort,
+use crate::{
+    entities::{
+        Colour, ListNotes, ListSpecimens, NewNote, NewSpecimen, Note, Specimen, SpecimenPatch, SpecimenSort,
+    },
+    expect::assert_invalid_for,
 };
 
 cases! {
-    /// `%`, `_`, `\` and whatever else is special to LIKE, GLOB or regular expressions mean themselves, at the beginning, in
-    /// the middle and at the end of what is looked for.
+    /// `%`, `_`, `\` and whatever else is special to LIKE, GLOB or regular expressions mean themselves, at
+    /// the beginning, in the middle and at the end of what is looked for.
     #[covers(15)]
     async fn wildcards_mean_themselves(world: World) {
         let specimens = stored(&world.system().repo(), LITERAL).await?;
@@ -17,21 +20,30 @@ cases! {
         }
     }
 
-    /// Whatever single character or pair of characters is looked for, those texts are found that contain it, and no other.
+    /// Whatever single character or pair of characters is looked for, those texts are found that contain it,
+    /// and no other.
     #[covers(15)]
     async fn what_is_found_contains_what_was_looked_for(world: World) {
         let specimens = stored(&world.system().repo(), LITERAL).await?;
-        let special = ["%", "_", "\\", "[", "]", "*", "?", "'", "\"", "^", "$", ".", "(", "|", "+", "a", "A", " "];
-        let pairs = special.iter().flat_map(|first| special.iter().map(move |second| format!("{first}{second}")));
+        let special =
+            ["%", "_", "\\", "[", "]", "*", "?", "'", "\"", "^", "$", ".", "(", "|", "+", "a", "A", " "];
+        let pairs =
+            special.iter().flat_map(|first| special.iter().map(move |second| format!("{first}{second}")));
         let searches: Vec<_> = special.iter().map(|search| search.to_string()).chain(pairs).collect();
         for search in searches {
-            let mut expected: Vec<_> = LITERAL.iter().filter(|text| fold(text).contains(&fold(&search))).collect();
+            let mut expected: Vec<_> =
+                LITERAL.iter().filter(|text| fold(text).contains(&fold(&search))).collect();
             expected.sort();
-            assert_eq!(found(&specimens, &search).await?.iter().collect::<Vec<_>>(), expected, "looking for {search:?}");
+            assert_eq!(
+                found(&specimens, &search).await?.iter().collect::<Vec<_>>(),
+                expected,
+                "looking for {search:?}"
+            );
         }
     }
 
-    /// Case means nothing, by one rule for all of Unicode (full case folding, without normalization) on every database.
+    /// Case means nothing, by one rule for all of Unicode (full case folding, without normalization) on every
+    /// database.
     #[covers(16)]
     async fn case_means_nothing_by_one_rule(world: World) {
         let specimens = stored(&world.system().repo(), FOLDED).await?;
@@ -47,30 +59,38 @@ cases! {
         let users = world.system().users();
         users.create(NewUser::default()).await?;
         for search in [None, Some(String::new())] {
-            assert_eq!(specimens.list(ListSpecimens { search: search.clone(), ..Default::default() }).await?.items.len(), 2);
+            assert_eq!(
+                specimens
+                    .list(ListSpecimens { search: search.clone(), ..Default::default() })
+                    .await?
+                    .items
+                    .len(),
+                2
+            );
             assert_eq!(users.list(ListUsers { search, ..Default::default() }).await?.items.len(), 1);
         }
         assert_eq!(found(&specimens, " ").await?, [""; 0], "a space is not nothing");
     }
 
-    /// A search as long as may be is looked for, also when each of its characters must be escaped or grows when it is
-    /// folded; one that is longer, of 50,001 bytes too, or holds NUL, is `Invalid`.
+    /// A search as long as may be is looked for, also when each of its characters must be escaped or grows
+    /// when it is folded; one that is longer, of 50,001 bytes too, or holds NUL, is `Invalid`.
     #[covers(17)]
     async fn a_search_is_as_long_as_may_be(world: World) {
         let of = |unit: &str| unit.repeat(MAX_SEARCH_BYTES / unit.len());
         let units = ["%", "_", "\\", "x", "İ", "ﬃ", "😀", "''"];
-        let new = |unit: &str| NewSpecimen { text_maybe: Some(format!("<{}>", of(unit))), ..Specimen::plain(unit) };
+        let new =
+            |unit: &str| NewSpecimen { text_maybe: Some(format!("<{}>", of(unit))), ..Specimen::plain(unit) };
         let specimens = world.system().repo::<Specimen>();
         specimens.create_many(units.map(new)).await?;
         for unit in units {
             assert_eq!(found(&specimens, &of(unit)).await?, [unit], "looking for {unit:?}, again and again");
         }
-        let too_long = [format!("{}x", of("x")), format!("x{}", of("é")), "%".repeat(50_001), "x".repeat(10_000_000)];
+        let too_long =
+            [format!("{}x", of("x")), format!("x{}", of("é")), "%".repeat(50_001), "x".repeat(10_000_000)];
         for search in too_long.into_iter().chain(["nul \0".to_owned()]) {
             let length = search.len();
-            let refused = specimens.list(ListSpecimens { search: Some(search), ..Default::default() }).await.unwrap_err();
-            let ErrorKind::Invalid { field, .. } = refused.kind() else { panic!("{length} bytes: {refused:?}") };
-            assert_eq!(field, "search", "{length} bytes");
+            let refused = specimens.list(ListSpecimens { search: Some(search), ..Default::default() }).await;
+            assert_invalid_for(refused, "search", length);
         }
     }
 
@@ -86,7 +106,8 @@ cases! {
         assert_eq!(world.all_rows().await?, before);
     }
 
-    /// Search looks into every field that is marked for it: a row is found by any of them, and NULL in one does not hide it.
+    /// Search looks into every field that is marked for it: a row is found by any of them, and NULL in one
+    /// does not hide it.
     #[covers(15)]
     async fn a_row_is_found_by_any_of_its_fields(world: World) {
         let specimens = world.system().repo::<Specimen>();
@@ -96,9 +117,15 @@ cases! {
             text: "needle elsewhere".into(),
             ..Specimen::plain(label)
         };
-        specimens.create_many([
-            new("a needle", None), new("b", Some("the NEEDLE")), new("c needle", Some("needle")), new("d", None), new("e", Some("")),
-        ]).await?;
+        specimens
+            .create_many([
+                new("a needle", None),
+                new("b", Some("the NEEDLE")),
+                new("c needle", Some("needle")),
+                new("d", None),
+                new("e", Some("")),
+            ])
+            .await?;
         assert_eq!(found(&specimens, "Needle").await?, ["a needle", "b", "c needle"]);
         assert_eq!(found(&specimens, "needlethe").await?, [""; 0], "fields are looked into one by one");
         let users = world.system().users();
@@ -106,7 +133,7 @@ cases! {
         let grace = users.create(NewUser { name, email, ..NewUser::default() }).await?;
         for search in ["gRACE", "gh@NAVY"] {
             let page = users.list(ListUsers { search: Some(search.into()), ..ListUsers::default() }).await?;
-            assert_eq!(page.items, [grace.clone()], "{search}");
+            assert_eq!(page.items, std::slice::from_ref(&grace), "{search}");
         }
     }
 
@@ -114,16 +141,26 @@ cases! {
     #[covers(15, 23)]
     async fn search_follows_every_change(world: World) {
         let specimens = world.system().repo::<Specimen>();
-        let new = |text: Option<&str>| NewSpecimen { text_maybe: text.map(str::to_owned), ..Specimen::plain("one") };
+        let new = |text: Option<&str>| NewSpecimen {
+            text_maybe: text.map(str::to_owned),
+            ..Specimen::plain("one")
+        };
         let made = specimens.create(new(Some("FIRST"))).await?;
-        let patch = |text: Option<&str>| SpecimenPatch { text_maybe: text.map(str::to_owned).into(), ..Default::default() };
+        let patch = |text: Option<&str>| SpecimenPatch {
+            text_maybe: text.map(str::to_owned).into(),
+            ..Default::default()
+        };
         assert_eq!(counts(&specimens).await?, [1, 0, 0]);
         specimens.update(made.id, patch(Some("SECOND"))).await?;
         assert_eq!(counts(&specimens).await?, [0, 1, 0]);
         specimens.put(new(Some("Third")), BY_LABEL).await?;
         assert_eq!(counts(&specimens).await?, [0, 0, 1]);
         specimens.update(made.id, SpecimenPatch { number: 5.into(), ..Default::default() }).await?;
-        assert_eq!(counts(&specimens).await?, [0, 0, 1], "a patch of another field leaves the text to be found");
+        assert_eq!(
+            counts(&specimens).await?,
+            [0, 0, 1],
+            "a patch of another field leaves the text to be found"
+        );
         specimens.update(made.id, patch(None)).await?;
         assert_eq!(counts(&specimens).await?, [0, 0, 0]);
         let set = vec![Specimen::TEXT_MAYBE.set(Some("FIRST again".to_owned()))?];
@@ -139,7 +176,11 @@ cases! {
             number,
             colour: if number % 3 == 0 { Colour::Green } else { Colour::Amber },
             flag: number % 2 == 0,
-            ..Specimen::plain(if number % 5 == 0 { format!("hay {number}") } else { format!("Needle {number}") })
+            ..Specimen::plain(if number % 5 == 0 {
+                format!("hay {number}")
+            } else {
+                format!("Needle {number}")
+            })
         };
         specimens.create_many((0..60).map(new)).await?;
         let expected: Vec<_> = (0..60).filter(|number| number % 6 == 0 && number % 5 != 0).collect();
@@ -166,7 +207,8 @@ cases! {
         }
     }
 
-    /// Messages are found by the text in all of their parts, and by nothing else in them; each user finds their own.
+    /// Messages are found by the text in all of their parts, and by nothing else in them; each user finds
+    /// their own.
     #[covers(15, 27)]
     async fn messages_are_found_by_the_text_of_their_parts(world: World) {
         let (ada, bob) = (world.user("Ada").await?, world.user("Bob").await?);
@@ -180,8 +222,18 @@ cases! {
             mine.messages().append(NewMessage::new(job, MessageRole::User, "plain \"quoted\" text")).await?;
         }
         for (search, expected) in [
-            ("über", 1), ("100%", 1), ("100_", 0), ("BECAUSE", 1), ("needle", 0), ("hidden", 0), ("image", 0), ("type", 0),
-            ("plain", 1), ("\"quoted\"", 1), ("\\\"", 0), ("e", 2),
+            ("über", 1),
+            ("100%", 1),
+            ("100_", 0),
+            ("BECAUSE", 1),
+            ("needle", 0),
+            ("hidden", 0),
+            ("image", 0),
+            ("type", 0),
+            ("plain", 1),
+            ("\"quoted\"", 1),
+            ("\\\"", 0),
+            ("e", 2),
         ] {
             assert_eq!(messages_with(&ada, search).await?, expected, "looking for {search:?}");
         }
@@ -194,15 +246,18 @@ cases! {
         ada.repo::<Note>().create(NewNote::new("the needle of Ada")).await?;
         let his = NewNote { body: Some("a needle".into()), ..NewNote::new("of Bob") };
         let his = bob.repo::<Note>().create(his).await?;
-        let page = bob.repo::<Note>().list(ListNotes { search: Some("needle".into()), ..Default::default() }).await?;
+        let page = bob
+            .repo::<Note>()
+            .list(ListNotes { search: Some("needle".into()), ..Default::default() })
+            .await?;
         assert_eq!(page.items, [his]);
     }
 }
 
 /// Texts full of what is special somewhere.
 const LITERAL: &[&str] = &[
-    "100%", "100", "1000", "%", "a%b", "axb", "ab", "a_b", "_", "__", "\\", "a\\b", "a\\%b", "\\_", "\\\\", "50% off", "[a]", "a*",
-    "a?", "'", "\"", "''", "A%B", "^a$", "a.b", "(a|b)", "a+", "%_\\",
+    "100%", "100", "1000", "%", "a%b", "axb", "ab", "a_b", "_", "__", "\\", "a\\b", "a\\%b", "\\_", "\\\\",
+    "50% off", "[a]", "a*", "a?", "'", "\"", "''", "A%B", "^a$", "a.b", "(a|b)", "a+", "%_\\",
 ];
 
 /// What is found in [`LITERAL`], by bytes.
@@ -232,12 +287,32 @@ const LITERAL_FOUND: &[(&str, &[&str])] = &[
 
 /// Texts that differ from others in case, in some language.
 const FOLDED: &[&str] = &[
-    "É", "é", "E\u{301}", "Straße", "STRASSE", "ẞ", "ΣΊΣΥΦΟΣ", "σίσυφος", "İstanbul", "istanbul", "ISTANBUL", "ısparta", "ﬁn", "FIN",
-    "ДОМ", "дом", "Ǆ", "ǆ", "𐐀", "𐐨", "K", "k",
+    "É",
+    "é",
+    "E\u{301}",
+    "Straße",
+    "STRASSE",
+    "ẞ",
+    "ΣΊΣΥΦΟΣ",
+    "σίσυφος",
+    "İstanbul",
+    "istanbul",
+    "ISTANBUL",
+    "ısparta",
+    "ﬁn",
+    "FIN",
+    "ДОМ",
+    "дом",
+    "Ǆ",
+    "ǆ",
+    "𐐀",
+    "𐐨",
+    "K",
+    "k",
 ];
 
-/// What is found in [`FOLDED`], by bytes. `Σ` and the final `ς` are one letter; a dotted `İ` is an `i` and a dot above; the
-/// dotless `ı` is a letter of its own; the last `K` is the Kelvin sign.
+/// What is found in [`FOLDED`], by bytes. `Σ` and the final `ς` are one letter; a dotted `İ` is an `i` and a
+/// dot above; the dotless `ı` is a letter of its own; the last `K` is the Kelvin sign.
 const FOLDED_FOUND: &[(&str, &[&str])] = &[
     ("é", &["É", "é"]),
     ("É", &["É", "é"]),
@@ -264,8 +339,16 @@ const FOLDED_FOUND: &[(&str, &[&str])] = &[
 ];
 
 const INJECTIONS: &[&str] = &[
-    "'; DROP TABLE specimens; --", "\" OR \"\"=\"", "1) OR (1=1", "x' ESCAPE '", "$1", "?1", "/* */", "\\'; DELETE FROM specimens; --",
-    "{{7*7}}", "%s%s%n",
+    "'; DROP TABLE specimens; --",
+    "\" OR \"\"=\"",
+    "1) OR (1=1",
+    "x' ESCAPE '",
+    "$1",
+    "?1",
+    "/* */",
+    "\\'; DELETE FROM specimens; --",
+    "{{7*7}}",
+    "%s%s%n",
 ];
 
 /// The unique key of a specimen.

@@ -3,8 +3,8 @@
 use larder_core::{Begin, Count, Delete, ErrorKind, Filter, Outcome, Sql, Store, Transaction, Verb};
 
 use crate::common::{
-    Fixture, JARS, LABEL, SHELVES, begun, conflict, count, count_of, done, get, insert, jar, shelf, text,
-    with,
+    Fixture, JARS, LABEL, SHELF, SHELVES, begun, conflict, count, count_of, done, get, insert, jar, shelf,
+    text, with,
 };
 
 async fn begin(fixture: &Fixture) -> Box<dyn Transaction> {
@@ -156,4 +156,38 @@ async fn an_open_transaction_outlives_the_handle_that_opened_it() {
     transaction.execute(insert(&SHELVES, [shelf(2, "low", None)])).await.expect("insert");
     transaction.commit().await.expect("commit");
     assert_eq!(count(&again, &SHELVES).await, 2);
+}
+
+/// SQLite's way to alter a table: build it anew. The children of a parent that is replaced stay.
+#[tokio::test]
+async fn a_parent_table_is_rebuilt_without_losing_its_children() {
+    const REBUILD: &str =
+        "CREATE TABLE shelves_new (id BLOB NOT NULL PRIMARY KEY, name TEXT NOT NULL, code INTEGER) STRICT;
+        INSERT INTO shelves_new SELECT id, name, code FROM shelves;
+        DROP TABLE shelves;
+        ALTER TABLE shelves_new RENAME TO shelves;";
+    for fixture in Fixture::both("").await {
+        done(&fixture.store, insert(&JARS, [jar(1), jar(2)])).await;
+        let mut schema = fixture.store.begin(Begin::Schema).await.expect("begin");
+        schema.sql(Sql::portable(REBUILD)).await.expect("rebuild");
+        schema.commit().await.expect("commit");
+        assert_eq!(count(&fixture.store, &JARS).await, 2);
+        // Foreign keys are enforced again.
+        let orphan = with(jar(3), SHELF, larder_core::Value::Uuid(uuid::Uuid::from_u128(404)));
+        let refused = fixture.store.execute(insert(&JARS, [orphan])).await.expect_err("no such shelf");
+        assert!(matches!(refused.kind(), ErrorKind::MissingParent { .. }), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_the_schema_that_orphans_rows_is_not_committed() {
+    for fixture in Fixture::both("").await {
+        done(&fixture.store, insert(&JARS, [jar(1)])).await;
+        let mut schema = fixture.store.begin(Begin::Schema).await.expect("begin");
+        schema.sql(Sql::portable("DELETE FROM shelves")).await.expect("deletes");
+        let refused = schema.commit().await.expect_err("a jar without a shelf");
+        let kind = ErrorKind::MissingParent { entity: "jars".into(), parent: "shelves".into() };
+        assert_eq!(refused.kind(), &kind);
+        assert_eq!((count(&fixture.store, &SHELVES).await, count(&fixture.store, &JARS).await), (1, 1));
+    }
 }
