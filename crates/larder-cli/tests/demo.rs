@@ -1,5 +1,8 @@
 //! The program as a person runs it.
 
+// Clippy takes functions beside the tests for production code.
+#![allow(clippy::expect_used)]
+
 use std::process::{Command, Output};
 
 use larder::{Larder, prelude::*};

@@ -57,7 +57,7 @@ impl Job {
         Ok(match self {
             Self::Verb(verb) => Answer::Outcome(verb::execute(session, verb).await?),
             Self::Unit(unit) => Answer::Outcomes(unit::run(session, unit).await?),
-            Self::Sql(sql) => Answer::Sql(by_itself(session, sql).await?),
+            Self::Sql(sql) => Answer::Sql(in_place(session, sql).await?),
             Self::Version => Answer::Version(version(session).await?),
         })
     }
@@ -105,18 +105,11 @@ async fn on_a_session(slot: Slot, job: Job, deadline: Instant) -> Result<Answer>
     }
 }
 
-/// A caller's SQL outside a transaction.
-async fn by_itself(session: &mut Session, sql: &Sql) -> Result<SqlOutcome, Failure> {
-    if is_script(sql) {
-        // It may leave settings, temporary tables or an open transaction behind.
-        session.spoilt = true;
-    }
-    in_place(session, sql).await
-}
-
 /// A caller's SQL on a session, in whatever transaction it is.
 pub(crate) async fn in_place(session: &mut Session, sql: &Sql) -> Result<SqlOutcome, Failure> {
     let done = if is_script(sql) {
+        // It may leave settings, temporary tables or an open transaction behind.
+        session.spoilt = true;
         session.script(sql.postgres.clone()).await.map(|()| SqlOutcome::default())
     } else {
         session.sql(statement(sql)).await

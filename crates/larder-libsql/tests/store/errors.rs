@@ -253,7 +253,7 @@ async fn a_lock_of_another_handle_is_busy_and_never_a_conflict() {
     let error = refused(&other, insert(&JARS, [jar(1)])).await;
     assert_eq!(*error.kind(), ErrorKind::Busy);
     assert!(error.is_retryable());
-    assert_eq!(*other.begin(Begin::Schema).await.expect_err("locked").kind(), ErrorKind::Busy);
+    assert_eq!(*other.begin(Begin::Serializable).await.expect_err("locked").kind(), ErrorKind::Busy);
     let script = Sql::portable("DELETE FROM jars");
     assert_eq!(*other.sql(script).await.expect_err("locked").kind(), ErrorKind::Busy);
     // Readers see the state before.

@@ -1,6 +1,6 @@
 //! Open transactions.
 
-use larder_core::{Begin, Count, Delete, ErrorKind, Filter, Outcome, Sql, Store, Transaction, Verb};
+use larder_core::{Begin, ErrorKind, Sql, Store, Transaction};
 
 use crate::common::{
     Fixture, JARS, LABEL, SHELF, SHELVES, begun, conflict, count, count_of, done, get, insert, jar, shelf,
@@ -120,29 +120,6 @@ async fn a_schema_change_is_seen_by_statements_prepared_before() {
     fixture.store.sql(Sql::portable(rebuild)).await.expect("alter");
     for store in [&fixture.store, &other] {
         assert_eq!(done(store, get(&JARS, 1)).await.rows(), 1);
-    }
-}
-
-#[tokio::test]
-async fn foreign_keys_stay_enforced_in_a_schema_transaction() {
-    for fixture in Fixture::both("").await {
-        let mut transaction = fixture.store.begin(Begin::Schema).await.expect("begin");
-        let orphan = with(jar(1), crate::common::SHELF, crate::common::id(9));
-        let error = transaction.execute(insert(&JARS, [orphan])).await.expect_err("no shelf");
-        assert!(matches!(error.kind(), ErrorKind::MissingParent { .. }));
-        transaction.execute(insert(&JARS, [jar(1)])).await.expect("insert");
-        let all = Delete {
-            table: &SHELVES,
-            owner: None,
-            key: None,
-            filter: Filter::always(),
-            limit: None,
-            returning: false,
-        };
-        transaction.execute(Verb::Delete(all)).await.expect("delete");
-        let left = Count { table: &JARS, owner: None, filter: Filter::always() };
-        assert_eq!(transaction.execute(Verb::Count(left)).await.expect("count"), Outcome::Count(0));
-        transaction.rollback().await.expect("rollback");
     }
 }
 
