@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     Bind, Dialect, Returns, Statement,
     check::has_type,
-    dialect::{postgres_type, quote},
+    dialect::{postgres_type, quote, quote_text},
 };
 
 /// Up to this many values SQLite gets an `IN` list as single binds, beyond it as one JSON array.
@@ -174,6 +174,15 @@ impl Writer {
         }
     }
 
+    /// A value of an enumeration that a row is compared with, as a constant: of a bind no planner knows that it is what a
+    /// partial index is for.
+    fn enum_constant(&mut self, column: usize, value: &Value) {
+        let Value::Text(variant) = value else { return self.push("NULL") };
+        let constant = quote_text(variant);
+        self.push(&constant);
+        self.cast_from_text(column);
+    }
+
     /// `WHERE` with what a verb says about its rows.
     pub(crate) fn conditions(&mut self, key: Option<&Key>, owner: Option<Uuid>, filter: &Filter) {
         self.push(" WHERE ");
@@ -250,7 +259,9 @@ impl Writer {
             self.sort_form(column);
         }
         self.push(symbol(op));
-        if equality {
+        if equality && matches!(kind, ColumnType::Enum(_)) {
+            self.enum_constant(column, value);
+        } else if equality {
             self.value(column, value.clone());
         } else {
             self.bind(kind, value.clone());
@@ -267,13 +278,17 @@ impl Writer {
         }
         self.column(column);
         match self.dialect {
+            _ if matches!(kind, ColumnType::Enum(_)) => {
+                // There are no more than the enumeration has, however long the list is.
+                let distinct: Vec<_> =
+                    values.iter().enumerate().filter(|(at, value)| !values[..*at].contains(value)).collect();
+                self.push(" IN (");
+                self.separated(distinct, ", ", |this, (_, value)| this.enum_constant(column, value));
+                self.push(")");
+            }
             Dialect::Postgres => {
                 self.push(" = ANY(");
                 self.bind_many(kind, values);
-                if self.is_native_enum(column) {
-                    self.cast_from_text(column);
-                    self.push("[]");
-                }
                 self.push(")");
             }
             // A float does not survive the way through JSON text for certain.
