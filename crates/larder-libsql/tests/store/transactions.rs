@@ -80,7 +80,7 @@ async fn others_answer_busy_by_their_deadline_and_are_never_executed() {
         let error = store.execute(insert(&JARS, [jar(2)])).await.expect_err("busy");
         assert_eq!(*error.kind(), ErrorKind::Busy);
         assert!(error.context().contains("transaction is open"), "{error}");
-        assert_eq!(*store.begin(Begin::Schema).await.expect_err("busy").kind(), ErrorKind::Busy);
+        assert_eq!(*store.begin(Begin::Serializable).await.expect_err("busy").kind(), ErrorKind::Busy);
         assert_eq!(
             *store.sql(Sql::portable("DELETE FROM shelves")).await.expect_err("busy").kind(),
             ErrorKind::Busy

@@ -84,7 +84,7 @@ async fn is_in_second_step(database: &Database, store: &Arc<dyn Store>) -> bool 
         return false;
     }
     match database {
-        Database::Libsql(_) => match store.begin(Begin::Schema).await {
+        Database::Libsql(_) => match store.begin(Begin::Serializable).await {
             Ok(transaction) => transaction.rollback().await.is_err(),
             Err(error) => *error.kind() == ErrorKind::Busy,
         },
