@@ -36,7 +36,7 @@ async fn agree(tables: Vec<&'static Table>, migrations: Vec<Migrations>) -> Resu
             compared += 1;
         }
     }
-    assert_eq!(compared, 3, "libSQL in a file and in memory, and PostgreSQL");
+    assert_eq!(compared, 5, "libSQL in a file and in memory, and PostgreSQL in three ways");
     Ok(())
 }
 

@@ -17,7 +17,9 @@ pub fn backends() -> Vec<Arc<dyn Backend>> {
         Arc::new(MemoryBackend),
         Arc::new(LibsqlMemory),
         Arc::new(LibsqlFile),
-        Arc::new(PostgresBackend::default()),
+        Arc::new(PostgresBackend::new("postgres", "reads")),
+        Arc::new(PostgresBackend::new("postgres_lanes_off", "off")),
+        Arc::new(PostgresBackend::new("postgres_lanes_on", "on")),
     ]
 }
 

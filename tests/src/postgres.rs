@@ -11,12 +11,20 @@ use tokio::sync::Mutex;
 use crate::{milliseconds, open};
 
 /// Databases on one server, copied from a template: the tables are made once for each schema.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PostgresBackend {
+    name: &'static str,
+    /// What its stores are opened with.
+    lanes: &'static str,
     templates: Mutex<HashMap<Vec<&'static str>, Arc<Template>>>,
 }
 
 impl PostgresBackend {
+    /// A backend of this name, whose stores are opened with this value of the option `lanes`.
+    pub fn new(name: &'static str, lanes: &'static str) -> Self {
+        Self { name, lanes, templates: Mutex::default() }
+    }
+
     async fn template(&self, server: &Postgres, schema: &Schema) -> Result<Arc<Template>, Failure> {
         let tables = schema.tables.iter().map(|table| table.name).collect();
         let mut templates = self.templates.lock().await;
@@ -37,20 +45,23 @@ impl PostgresBackend {
 #[async_trait]
 impl Backend for PostgresBackend {
     fn name(&self) -> &str {
-        "postgres"
+        self.name
     }
 
     async fn create(&self, schema: &Schema) -> Result<Box<dyn Database>, Failure> {
         let server = Postgres::shared().await?;
         let template = self.template(server, schema).await?;
         let database = server.database_from(&template).await?;
-        Ok(Box::new(OnServer { store: open(database.url()).await?, database }))
+        let url = format!("{}?lanes={}", database.url(), self.lanes);
+        Ok(Box::new(OnServer { store: open(&url).await?, url, _database: database }))
     }
 }
 
 struct OnServer {
     store: Arc<dyn Store>,
-    database: PostgresDatabase,
+    url: String,
+    /// Dropped with it.
+    _database: PostgresDatabase,
 }
 
 #[async_trait]
@@ -60,13 +71,13 @@ impl Database for OnServer {
     }
 
     async fn reopen(&self) -> Result<Arc<dyn Store>, Failure> {
-        open(self.database.url()).await
+        open(&self.url).await
     }
 
     async fn reopen_within(&self, limits: Limits) -> Result<Arc<dyn Store>, Failure> {
         // A call that has its connection gets a little longer: PostgreSQL's own waits count as the call's time.
         let (wait, all) = (milliseconds(limits.wait), milliseconds(limits.wait * 2));
-        let url = self.database.url();
-        open(&format!("{url}?pool_size={}&acquire_timeout={wait}&timeout={all}", limits.connections)).await
+        let url = &self.url;
+        open(&format!("{url}&pool_size={}&acquire_timeout={wait}&timeout={all}", limits.connections)).await
     }
 }

@@ -38,8 +38,8 @@ pub struct PostgresConfig {
     /// The most connections, at least 1. 8: a server works best with a few per core, and a dozen processes with this many
     /// stay below its usual limit of 100.
     pub pool_size: u32,
-    /// Whether verbs of concurrent callers share statements and commits. On.
-    pub lanes: bool,
+    /// Which calls of concurrent callers share statements and commits. [`LaneUse::Reads`].
+    pub lanes: LaneUse,
     /// How long making a connection may take. 5 s.
     pub connect_timeout: Duration,
     /// How long a call waits for a free connection before it is `Busy`. 10 s.
@@ -72,6 +72,19 @@ pub enum SslMode {
     VerifyFull,
 }
 
+/// Which calls of concurrent callers travel together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LaneUse {
+    /// None: each call has a connection of its own.
+    Off,
+    /// Look-ups by key, which never wait for a lock.
+    #[default]
+    Reads,
+    /// Look-ups, and inserts, updates and deletes by key. A write that has to wait for another's lock on its row keeps the
+    /// writes waiting that travel with it: for programs without long transactions.
+    On,
+}
+
 impl PostgresConfig {
     /// The database of this user on this host, everything else as the fields' documentation says.
     pub fn new(host: impl Into<String>, database: impl Into<String>, user: impl Into<String>) -> Self {
@@ -82,7 +95,7 @@ impl PostgresConfig {
             user: user.into(),
             password: None,
             pool_size: 8,
-            lanes: true,
+            lanes: LaneUse::default(),
             connect_timeout: Duration::from_secs(5),
             acquire_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(30),
@@ -93,7 +106,7 @@ impl PostgresConfig {
     }
 
     /// Reads `postgres://user:password@host:port/database?option=value&…` (or `postgresql://`). Parts may be
-    /// percent-encoded. Options are the fields of this type: `pool_size`, `lanes` (`on`, `off`), `connect_timeout`, `acquire_timeout`, `timeout`
+    /// percent-encoded. Options are the fields of this type: `pool_size`, `lanes` (`off`, `reads`, `on`), `connect_timeout`, `acquire_timeout`, `timeout`
     /// (`250ms`, `5s`, `2m`), `sslmode` (`disable`, `allow`, `prefer`, `require`, `verify-ca`, `verify-full`),
     /// `sslrootcert`, `application_name`, and `host` (a socket's directory) instead of the host in front.
     ///
@@ -144,9 +157,10 @@ impl PostgresConfig {
             }
             "lanes" => {
                 self.lanes = match value {
-                    "on" => true,
-                    "off" => false,
-                    _ => return Err(bad_value(name, value, "on or off")),
+                    "off" => LaneUse::Off,
+                    "reads" => LaneUse::Reads,
+                    "on" => LaneUse::On,
+                    _ => return Err(bad_value(name, value, "one of off, reads, on")),
                 }
             }
             "connect_timeout" => self.connect_timeout = duration(name, value)?,

@@ -17,6 +17,7 @@ use larder_sql::{Batchable, RowKey};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    LaneUse,
     error::{Failure, Lost},
     pool::{Pool, Slot},
     session::Session,
@@ -61,10 +62,14 @@ impl Lanes {
 
     /// Executes a verb, or hands it back when it cannot travel with others.
     pub(crate) async fn execute(&self, verb: Verb) -> Result<Result<Outcome>, Verb> {
+        let (lane, is_read) = match self.pool.config().lanes {
+            LaneUse::Reads | LaneUse::On if verb.is_read() => (&self.reads, true),
+            LaneUse::On => (&self.writes, false),
+            LaneUse::Off | LaneUse::Reads => return Err(verb),
+        };
         let bytes = size(&verb);
         let batchable = if bytes <= BATCH_BYTES { larder_sql::batchable(&verb) } else { None };
         let Some(batchable) = batchable else { return Err(verb) };
-        let (lane, is_read) = if verb.is_read() { (&self.reads, true) } else { (&self.writes, false) };
         let deadline = Instant::now() + self.pool.config().timeout;
         let start = |carrier| drop(tokio::spawn(carry(carrier, Arc::clone(&self.pool), is_read)));
         Ok(lane.send(Passenger { verb, batchable }, bytes, deadline, start).await)

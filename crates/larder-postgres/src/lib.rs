@@ -18,6 +18,6 @@ mod unit;
 mod value;
 mod verb;
 
-pub use config::{PostgresConfig, SslMode};
+pub use config::{LaneUse, PostgresConfig, SslMode};
 pub use error::ServerError;
 pub use store::PostgresStore;

@@ -20,8 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: Arc<Pool>,
-    /// `None` when they are switched off.
-    lanes: Option<Lanes>,
+    lanes: Lanes,
 }
 
 impl PostgresStore {
@@ -36,7 +35,7 @@ impl PostgresStore {
         let slot = pool.slot(deadline).await?;
         let session = slot.connect(deadline).await?;
         slot.give_back(session).await;
-        let lanes = pool.config().lanes.then(|| Lanes::new(&pool));
+        let lanes = Lanes::new(&pool);
         Ok(Self { pool, lanes })
     }
 }
@@ -55,12 +54,9 @@ impl Store for PostgresStore {
 
     async fn execute(&self, verb: Verb) -> Result<Outcome> {
         larder_sql::check(&verb)?;
-        let verb = match &self.lanes {
-            Some(lanes) => match lanes.execute(verb).await {
-                Ok(answer) => return answer,
-                Err(verb) => verb,
-            },
-            None => verb,
+        let verb = match self.lanes.execute(verb).await {
+            Ok(answer) => return answer,
+            Err(verb) => verb,
         };
         match call(&self.pool, Job::Verb(verb)).await? {
             Answer::Outcome(outcome) => Ok(outcome),
@@ -96,12 +92,7 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) -> Result<()> {
-        let finish_lanes = async {
-            if let Some(lanes) = &self.lanes {
-                lanes.finish().await;
-            }
-        };
-        tokio::join!(finish_lanes, self.pool.close());
+        tokio::join!(self.lanes.finish(), self.pool.close());
         Ok(())
     }
 }

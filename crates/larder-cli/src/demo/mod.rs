@@ -43,7 +43,9 @@ async fn tell(larder: &Larder) -> Result<(), Error> {
     for step in &applied {
         line(format!("applied {}", step.step));
     }
-    line(format!("{} migrations in the ledger", larder.migrations().await?.applied.len()));
+    for entry in larder.migrations().await?.applied {
+        line(format!("in the ledger: {} {:04}_{}", entry.source, entry.number, entry.name));
+    }
     people::clear(larder).await?;
 
     heading(2, "Two users with jobs and messages");
