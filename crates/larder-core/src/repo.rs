@@ -210,9 +210,13 @@ impl<E: Entity> Repo<E> {
         self.change(key, guard, checked_assignments::<E>(set)?).await
     }
 
-    async fn change(&self, key: E::Key, filter: Filter, set: Vec<(usize, Assign)>) -> Result<Option<E>> {
-        let key = self.primary_key(key)?;
-        change_row(&self.context, self.owner, key, filter, set).await
+    /// Changes one row and moves its `updated_at` forward.
+    async fn change(&self, key: E::Key, filter: Filter, mut set: Vec<(usize, Assign)>) -> Result<Option<E>> {
+        let (table, owner, key) = (E::TABLE, self.owner, Some(self.primary_key(key)?));
+        set.extend(table.updated_at.map(|column| (column, Assign::Advance(self.context.now()))));
+        let update = Update { table, owner, key, filter, set, returning: true };
+        let rows = rows_of(self.context.execute(Verb::Update(update)).await?)?;
+        rows.into_iter().next().map(E::from_row).transpose()
     }
 
     /// Deletes the one with this key, and all that belongs to it.
@@ -234,7 +238,11 @@ impl<E: Entity> Repo<E> {
     }
 
     fn primary_key(&self, key: E::Key) -> Result<Key> {
-        primary_key::<E>(key)
+        let columns = E::TABLE.primary_key;
+        let values = key
+            .into_values()
+            .map_err(|wrong| Error::invalid(E::TABLE.entity, E::TABLE.names(columns), wrong.0))?;
+        Ok(Key { columns, values })
     }
 
     async fn get_row(&self, key: Key) -> Result<Option<E>> {
@@ -246,14 +254,6 @@ impl<E: Entity> Repo<E> {
 /// The entity that a new row will be read as.
 fn entity_of<E: Entity>(row: &[Value]) -> Result<E> {
     E::from_row(Row::new(row[..E::TABLE.visible].to_vec()))
-}
-
-pub(crate) fn primary_key<E: Entity>(key: E::Key) -> Result<Key> {
-    let columns = E::TABLE.primary_key;
-    let values = key
-        .into_values()
-        .map_err(|wrong| Error::invalid(E::TABLE.entity, E::TABLE.names(columns), wrong.0))?;
-    Ok(Key { columns, values })
 }
 
 /// Assignments of an operation: values prepared as those of a patch are.
@@ -268,21 +268,6 @@ pub(crate) fn checked_assignments<E: Entity>(set: Vec<(usize, Assign)>) -> Resul
     Ok(checked)
 }
 
-/// Changes one row and moves its `updated_at` forward.
-pub(crate) async fn change_row<E: Entity>(
-    context: &Context,
-    owner: Option<Uuid>,
-    key: Key,
-    filter: Filter,
-    mut set: Vec<(usize, Assign)>,
-) -> Result<Option<E>> {
-    let table = E::TABLE;
-    set.extend(table.updated_at.map(|column| (column, Assign::Advance(context.now()))));
-    let update = Update { table, owner, key: Some(key), filter, set, returning: true };
-    let rows = rows_of(context.execute(Verb::Update(update)).await?)?;
-    rows.into_iter().next().map(E::from_row).transpose()
-}
-
 pub(crate) fn rows_of(outcome: Outcome) -> Result<Vec<Row>> {
     match outcome {
         Outcome::Rows(rows) => Ok(rows),
@@ -290,7 +275,7 @@ pub(crate) fn rows_of(outcome: Outcome) -> Result<Vec<Row>> {
     }
 }
 
-pub(crate) fn row_of(outcome: Outcome) -> Result<Option<Row>> {
+fn row_of(outcome: Outcome) -> Result<Option<Row>> {
     match outcome {
         Outcome::Row(row) => Ok(row),
         other => Err(unexpected(&other)),
@@ -298,7 +283,7 @@ pub(crate) fn row_of(outcome: Outcome) -> Result<Option<Row>> {
 }
 
 /// A store that answers a verb with the wrong kind of outcome is broken.
-pub(crate) fn unexpected(outcome: &Outcome) -> Error {
+fn unexpected(outcome: &Outcome) -> Error {
     let found = match outcome {
         Outcome::Row(_) => "a row",
         Outcome::Rows(_) => "rows",

@@ -1,28 +1,23 @@
 //! Verbs over all users' rows, for the system.
 
-use std::marker::PhantomData;
-
 use crate::{
-    Assign, Claim, Context, Count, Entity, Error, Field, Filter, Get, Order, Outcome, Result, Verb,
-    repo::{change_row, checked_assignments, primary_key, row_of, rows_of, unexpected},
+    Assign, Claim, Context, Entity, Error, Field, Filter, Order, Repo, Result, Verb,
+    repo::{checked_assignments, rows_of},
 };
 
 /// All users' rows of an owned entity: what a scheduler needs, and no more. Obtained from
 /// [`SystemScope::all_users`](crate::SystemScope::all_users).
 #[derive(Debug, Clone)]
-pub struct Unscoped<E> {
-    context: Context,
-    entity: PhantomData<fn() -> E>,
-}
+pub struct Unscoped<E>(Repo<E>);
 
 impl<E: Entity> Unscoped<E> {
     pub(crate) fn new(context: Context) -> Self {
-        Self { context, entity: PhantomData }
+        Self(Repo::new(context, None))
     }
 
     /// The ground that it stands on, for operations of one's own.
     pub fn context(&self) -> &Context {
-        &self.context
+        self.0.context()
     }
 
     /// The one with this key, whoever's it is; `None` when there is none.
@@ -30,9 +25,7 @@ impl<E: Entity> Unscoped<E> {
     /// # Errors
     /// Those of the connection, and `Corrupt`.
     pub async fn get(&self, key: E::Key) -> Result<Option<E>> {
-        let key = primary_key::<E>(key)?;
-        let verb = Verb::Get(Get { table: E::TABLE, owner: None, key });
-        row_of(self.context.execute(verb).await?)?.map(E::from_row).transpose()
+        self.0.get(key).await
     }
 
     /// Changes the one with this key if it meets `guard`; as [`Repo::update_if`](crate::Repo::update_if).
@@ -45,8 +38,7 @@ impl<E: Entity> Unscoped<E> {
         guard: Filter,
         set: Vec<(usize, Assign)>,
     ) -> Result<Option<E>> {
-        let key = primary_key::<E>(key)?;
-        change_row(&self.context, None, key, guard, checked_assignments::<E>(set)?).await
+        self.0.update_if(key, guard, set).await
     }
 
     /// Claims at most `limit` rows that meet `filter`, the first in `order` (ties by the primary key), the values of
@@ -68,10 +60,10 @@ impl<E: Entity> Unscoped<E> {
             ties.map(|&column| Order { column, direction: crate::SortDirection::Asc }).collect();
         order.extend(ties);
         let mut set = checked_assignments::<E>(set)?;
-        set.extend(table.updated_at.map(|column| (column, Assign::Advance(self.context.now()))));
+        set.extend(table.updated_at.map(|column| (column, Assign::Advance(self.context().now()))));
         let fair_by = fair_by.map(Field::position);
         let claim = Claim { table, filter, order, fair_by, limit, set };
-        rows_of(self.context.execute(Verb::Claim(claim)).await?)?.into_iter().map(E::from_row).collect()
+        rows_of(self.context().execute(Verb::Claim(claim)).await?)?.into_iter().map(E::from_row).collect()
     }
 
     /// How many meet `filter`, of all users.
@@ -79,11 +71,7 @@ impl<E: Entity> Unscoped<E> {
     /// # Errors
     /// Those of the connection.
     pub async fn count(&self, filter: Filter) -> Result<u64> {
-        let verb = Verb::Count(Count { table: E::TABLE, owner: None, filter });
-        match self.context.execute(verb).await? {
-            Outcome::Count(count) => Ok(count),
-            other => Err(unexpected(&other)),
-        }
+        self.0.count(filter).await
     }
 
     /// The error of an operation on the one with this key that found nothing to change: `otherwise` when it is there,

@@ -162,6 +162,13 @@ pub struct Update {
     pub returning: bool,
 }
 
+impl Update {
+    /// Does it add to a column?
+    pub fn adds(&self) -> bool {
+        self.set.iter().any(|(_, assign)| matches!(assign, Assign::Add(_)))
+    }
+}
+
 /// Deletes rows, and with them all rows that refer to them. Answers as [`Update`] does; with `returning` the rows as they
 /// were.
 #[derive(Debug, Clone, PartialEq)]

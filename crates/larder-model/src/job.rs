@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
-use larder_core::{Assign, Error, Filter, Page, Repo, Result, SystemScope, UserScope};
+use larder_core::{Assign, Error, Filter, Page, Repo, Result, UserScope};
 use larder_derive::{Entity, EnumText};
 use serde::{Deserialize, Serialize};
 
@@ -196,7 +196,7 @@ impl Jobs {
 
     fn scope(&self) -> UserScope {
         let owner = self.owner().unwrap_or_default();
-        SystemScope::new(self.context().clone()).user(owner)
+        UserScope::new(self.context().clone(), owner)
     }
 }
 

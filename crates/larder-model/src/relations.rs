@@ -55,16 +55,12 @@ pub(crate) async fn of_page(
     page: Page<Job>,
     relations: JobRelations,
 ) -> Result<Page<JobWith>> {
+    if page.items.is_empty() || relations == JobRelations::default() {
+        return Ok(page.map(|job| Found::default().attach(job)));
+    }
     let of_these = Message::JOB_ID.is_in(page.items.iter().map(|job| job.id))?;
     let unit = with_relations(Unit::default(), scope, of_these, relations)?;
-    let outcomes = match page.items.is_empty() || unit.steps.is_empty() {
-        true => Vec::new(),
-        false => scope.context().run(unit).await?,
-    };
-    let mut found = match page.items.is_empty() {
-        true => Found::default(),
-        false => Found::read(outcomes.into_iter(), relations)?,
-    };
+    let mut found = Found::read(scope.context().run(unit).await?.into_iter(), relations)?;
     Ok(page.map(|job| found.attach(job)))
 }
 

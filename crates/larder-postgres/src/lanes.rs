@@ -229,7 +229,10 @@ fn settle(
         Ok(outcomes) => {
             for (item, outcome) in group.into_iter().zip(outcomes) {
                 // That nothing was changed may be because a sum would overflow. Alone, the verb tells.
-                if outcome.rows() == 0 && adds(&item.work.verb) && !is_alone {
+                if outcome.rows() == 0
+                    && !is_alone
+                    && matches!(&item.work.verb, Verb::Update(update) if update.adds())
+                {
                     groups.push_front(vec![item]);
                 } else {
                     item.answer(Ok(outcome));
@@ -243,9 +246,4 @@ fn settle(
             groups.push_front(group);
         }
     }
-}
-
-fn adds(verb: &Verb) -> bool {
-    let Verb::Update(update) = verb else { return false };
-    update.set.iter().any(|(_, assign)| matches!(assign, Assign::Add(_)))
 }

@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 
-use larder_core::{Delete, Get, Insert, Key, Outcome, Row, Table, Update, Value, Verb};
+use larder_core::{Delete, Filter, Get, Insert, Key, Outcome, Row, Select, Table, Update, Value, Verb};
 use uuid::Uuid;
 
 use crate::{
-    Bind, Dialect, Returns, Statement,
+    Bind, Dialect, Statement,
+    read::select,
     write::{delete_where, insert, update_where},
     writer::Writer,
 };
@@ -70,7 +71,6 @@ pub fn batchable(verb: &Verb) -> Option<Batchable> {
         Verb::Get(get) => {
             let [column] = get.key.columns else { return None };
             RowKey::new(&get.key.values)?;
-            // Only look-ups by the primary key are sure to be by an index that an array is searched with.
             let shape = format!("get {} {column}", get.table.name);
             Some(Batchable { shape, row: None, binds: Vec::new() })
         }
@@ -124,14 +124,12 @@ fn look_ups<'a>(first: &Get, verbs: impl Iterator<Item = &'a Verb>) -> Statement
         Verb::Get(get) => get.key.values.first().cloned(),
         _ => None,
     });
-    let mut writer = Writer::new(POSTGRES, first.table);
-    writer.push("SELECT ");
-    writer.visible();
-    writer.push(" FROM ");
-    writer.table_name();
-    writer.push(" WHERE ");
-    writer.filter(&larder_core::Filter::In { column, values: keys.collect() });
-    writer.finish(Returns::Visible(first.table))
+    let filter = Filter::In { column, values: keys.collect() };
+    let table = first.table;
+    select(
+        POSTGRES,
+        &Select { table, owner: None, filter, order: vec![], after: None, offset: 0, limit: None },
+    )
 }
 
 /// `None` when the rows are too large for one statement.

@@ -14,8 +14,7 @@ pub fn check(verb: &Verb) -> Result<()> {
         Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Delete(_) => Ok(()),
         Verb::Insert(insert) => insert.rows.iter().try_for_each(|row| check_row(insert.table, row)),
         Verb::Update(update) => {
-            let adds = update.set.iter().any(|(_, assign)| matches!(assign, Assign::Add(_)));
-            if adds && update.key.is_none() {
+            if update.adds() && update.key.is_none() {
                 return Err(Error::unsupported("adding to a column of rows that are not named by a key"));
             }
             check_assignments(update.table, &update.set)

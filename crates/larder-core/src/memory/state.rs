@@ -122,7 +122,7 @@ impl Work<'_> {
     }
 
     fn update(&mut self, at: usize, update: &Update) -> Result<Outcome> {
-        if update.key.is_none() && update.set.iter().any(|(_, assign)| matches!(assign, Assign::Add(_))) {
+        if update.key.is_none() && update.adds() {
             return Err(Error::unsupported("an update that adds needs the key of the row"));
         }
         let rows = self.state.choose(at, update.owner, update.key.as_ref(), &update.filter);
