@@ -1,21 +1,31 @@
 //! Lanes: calls that arrive together travel together.
 //!
 //! A lane is a bounded queue between callers and a few carriers, each of which takes everything that waits and carries it in
-//! one trip. A caller that finds a carrier free sets out at once; while all are under way, what arrives gathers and leaves
-//! with the first that comes back. Nobody waits for a timer. The lane knows nothing of what it carries: a driver gives it
-//! the work, starts the carriers, and answers.
+//! one trip. A caller that finds a carrier's place free carries its own work at once, in its own task, so that one who is
+//! alone pays for no hand-over; while all places are taken, what arrives gathers and leaves with the first that comes back.
+//! Nobody waits for a timer. The lane knows nothing of what it carries: a driver gives it the work, says how to carry, and
+//! answers.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    future::poll_fn,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::{
-    sync::{Semaphore, oneshot, watch},
+    sync::{Notify, Semaphore, oneshot},
     time::{Instant, timeout_at},
 };
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Detached, Error, ErrorKind, Result};
+
+/// The unit in which waiting bytes are counted. What is smaller is bounded by the number of items.
+const ROOM: usize = 1024;
 
 /// How much a lane holds and carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +38,8 @@ pub struct LaneLimits {
     pub batch_bytes: usize,
     /// The most items that wait; who comes then waits for a place.
     pub waiting: usize,
+    /// The most bytes that wait, in whole KiB of each item; who comes then waits for room. A single item always fits.
+    pub waiting_bytes: usize,
 }
 
 /// A bounded queue of work `W` answered by `A`. Shared by callers and carriers.
@@ -35,15 +47,19 @@ pub struct LaneLimits {
 pub struct Lane<W, A> {
     limits: LaneLimits,
     places: Semaphore,
+    room: Semaphore,
     state: Mutex<State<W, A>>,
-    /// How many carriers are under way, for those who wait for none to be.
-    under_way: watch::Sender<usize>,
+    /// Told when the last carrier has come back.
+    all_back: Notify,
+    meter: Meter,
 }
 
 #[derive(Debug)]
 struct State<W, A> {
     waiting: VecDeque<Item<W, A>>,
     next_number: u64,
+    /// How many carriers are under way.
+    under_way: usize,
     closed: bool,
 }
 
@@ -56,6 +72,7 @@ pub struct Item<W, A> {
     pub deadline: Instant,
     number: u64,
     bytes: usize,
+    arrived: Instant,
     answer: oneshot::Sender<Result<A>>,
 }
 
@@ -67,60 +84,130 @@ impl<W, A> Item<W, A> {
     }
 }
 
-/// The right to carry: taken by [`Lane::send`]'s `start`, held by a driver's task until [`Carrier::next_batch`] says that nothing
-/// waits. When it is dropped before (the task panicked or was aborted), the next caller starts another.
+/// What a lane has carried since it was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LaneReport {
+    /// How many batches left.
+    pub batches: u64,
+    /// How many items they held.
+    pub items: u64,
+    /// The largest batch.
+    pub largest: u64,
+    /// How long items waited before they left, all together.
+    pub waited: Duration,
+    /// How many items wait at the moment.
+    pub waiting: usize,
+}
+
+#[derive(Debug, Default)]
+struct Meter {
+    batches: AtomicU64,
+    items: AtomicU64,
+    largest: AtomicU64,
+    waited_micros: AtomicU64,
+}
+
+impl Meter {
+    fn count(&self, items: usize, waited: Duration) {
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        self.items.fetch_add(items as u64, Ordering::Relaxed);
+        self.largest.fetch_max(items as u64, Ordering::Relaxed);
+        let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+        self.waited_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+}
+
+/// The right to carry: given to [`Lane::send`]'s `carry`, held until [`Carrier::next_batch`] says that nothing waits. When it
+/// is dropped before (the task panicked or was aborted), the next caller carries.
 #[derive(Debug)]
 pub struct Carrier<W, A> {
     lane: Arc<Lane<W, A>>,
     finished: bool,
 }
 
-impl<W, A> Lane<W, A> {
+impl<W: Send + 'static, A: Send + 'static> Lane<W, A> {
     /// An empty lane.
     pub fn new(limits: LaneLimits) -> Arc<Self> {
-        let state = State { waiting: VecDeque::new(), next_number: 0, closed: false };
-        let under_way = watch::Sender::new(0);
-        Arc::new(Self { limits, places: Semaphore::new(limits.waiting), state: Mutex::new(state), under_way })
+        Arc::new(Self {
+            limits,
+            places: Semaphore::new(limits.waiting),
+            room: Semaphore::new((limits.waiting_bytes / ROOM).min(Semaphore::MAX_PERMITS)),
+            state: Mutex::new(State {
+                waiting: VecDeque::new(),
+                next_number: 0,
+                under_way: 0,
+                closed: false,
+            }),
+            all_back: Notify::new(),
+            meter: Meter::default(),
+        })
     }
 
-    /// Puts work of `bytes` bytes in and waits for its answer. When no carrier is free to come for it, `start` is given the
-    /// right to be one, and must put it to use without blocking: spawn a task.
+    /// Puts work of `bytes` bytes in and waits for its answer. When a carrier's place is free, `carry` is given the right and
+    /// makes a carrier of it: a future that takes batches until there are none. It runs within this call until this call has
+    /// its answer, and goes on in a task of its own.
     ///
     /// Dropped before a carrier took it, the work is never done; afterwards it is done and its answer lost.
     ///
     /// # Errors
     /// The answer's own; `Busy` when the lane stayed full or no carrier came by `deadline` (it is then never done); `Timeout`
     /// when a carrier took it and gave no answer by `deadline`; `Closed`; `Ambiguous` when its carrier was lost.
-    pub async fn send(
+    pub async fn send<F>(
         self: &Arc<Self>,
         work: W,
         bytes: usize,
         deadline: Instant,
-        start: impl FnOnce(Carrier<W, A>),
-    ) -> Result<A> {
-        let place = match timeout_at(deadline, self.places.acquire()).await {
-            Ok(place) => place.map_err(|_| closed())?,
+        carry: impl FnOnce(Carrier<W, A>) -> F,
+    ) -> Result<A>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match timeout_at(deadline, self.enter(bytes)).await {
+            Ok(entered) => entered?,
             Err(_) => return Err(Error::new(ErrorKind::Busy, "the queue of waiting calls stayed full")),
-        };
-        let (answer, answered) = oneshot::channel();
-        let (number, carrier) = self.put(work, bytes, deadline, answer)?;
-        // Whoever takes the item out gives the place back.
-        place.forget();
-        if let Some(carrier) = carrier {
-            start(carrier);
         }
+        let (answer, mut answered) = oneshot::channel();
+        let (number, carrier) = self.put(work, bytes, deadline, answer)?;
         let mut waiting = Waiting { lane: self, number, may_be_in: true };
-        match timeout_at(deadline, answered).await {
+        let mut carrying = carrier.map(|carrier| Detached::new(carry(carrier)));
+        let answer = poll_fn(|context| {
+            if let Some(work) = carrying.as_mut().filter(|work| !work.is_finished()) {
+                let _ = Pin::new(work).poll(context);
+            }
+            Pin::new(&mut answered).poll(context)
+        });
+        match timeout_at(deadline, answer).await {
             Ok(answered) => {
                 waiting.may_be_in = false;
-                let lost = Error::new(ErrorKind::Ambiguous, "the task that carried the call was lost");
-                answered.unwrap_or(Err(lost))
+                let lost = || Error::new(ErrorKind::Ambiguous, "the task that carried the call was lost");
+                answered.unwrap_or_else(|_| Err(lost()))
             }
             Err(_) if waiting.withdraw() => {
                 Err(Error::new(ErrorKind::Busy, "no connection came free for the call in time"))
             }
             Err(_) => Err(Error::new(ErrorKind::Timeout, "")),
         }
+    }
+
+    /// Waits for a place and for room; whoever takes the item out gives them back.
+    async fn enter(&self, bytes: usize) -> Result<()> {
+        let place = self.places.acquire().await.map_err(|_| closed())?;
+        let room = self.room_of(bytes);
+        if room > 0 {
+            self.room.acquire_many(room).await.map_err(|_| closed())?.forget();
+        }
+        place.forget();
+        Ok(())
+    }
+
+    fn room_of(&self, bytes: usize) -> u32 {
+        u32::try_from((bytes / ROOM).min(self.limits.waiting_bytes / ROOM)).unwrap_or(u32::MAX)
+    }
+
+    fn leave(&self, items: usize, room: u64) {
+        self.places.add_permits(items);
+        self.room.add_permits(usize::try_from(room).unwrap_or(0));
     }
 
     fn put(
@@ -130,16 +217,17 @@ impl<W, A> Lane<W, A> {
         deadline: Instant,
         answer: oneshot::Sender<Result<A>>,
     ) -> Result<(u64, Option<Carrier<W, A>>)> {
+        let arrived = Instant::now();
         let mut state = self.lock();
         if state.closed {
             return Err(closed());
         }
         let number = state.next_number;
         state.next_number += 1;
-        state.waiting.push_back(Item { work, deadline, number, bytes, answer });
-        let is_free = *self.under_way.borrow() < self.limits.carriers.max(1);
+        state.waiting.push_back(Item { work, deadline, number, bytes, arrived, answer });
+        let is_free = state.under_way < self.limits.carriers.max(1);
         if is_free {
-            self.under_way.send_modify(|count| *count += 1);
+            state.under_way += 1;
         }
         Ok((number, is_free.then(|| Carrier { lane: Arc::clone(self), finished: false })))
     }
@@ -148,52 +236,81 @@ impl<W, A> Lane<W, A> {
     pub fn close(&self) {
         self.lock().closed = true;
         self.places.close();
+        self.room.close();
     }
 
     /// Waits until no carrier is under way: after [`Lane::close`], until all that was taken in is answered.
     pub async fn finished(&self) {
-        // The sender lives in `self`, so that waiting cannot fail.
-        let _ = self.under_way.subscribe().wait_for(|count| *count == 0).await;
+        loop {
+            let back = self.all_back.notified();
+            if self.lock().under_way == 0 {
+                return;
+            }
+            back.await;
+        }
     }
 
-    /// How many wait at the moment.
-    pub fn waiting(&self) -> usize {
-        self.lock().waiting.len()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<W, A>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What it has carried.
+    pub fn report(&self) -> LaneReport {
+        LaneReport {
+            batches: self.meter.batches.load(Ordering::Relaxed),
+            items: self.meter.items.load(Ordering::Relaxed),
+            largest: self.meter.largest.load(Ordering::Relaxed),
+            waited: Duration::from_micros(self.meter.waited_micros.load(Ordering::Relaxed)),
+            waiting: self.lock().waiting.len(),
+        }
     }
 }
 
-impl<W, A> Carrier<W, A> {
+impl<W, A> Lane<W, A> {
+    fn lock(&self) -> MutexGuard<'_, State<W, A>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn came_back(&self, mut state: MutexGuard<'_, State<W, A>>) {
+        state.under_way -= 1;
+        if state.under_way == 0 {
+            drop(state);
+            self.all_back.notify_waiters();
+        }
+    }
+}
+
+impl<W: Send + 'static, A: Send + 'static> Carrier<W, A> {
     /// Everything that waits, up to a batch, in the order in which it came, without those whose callers have gone; `None`
     /// when nothing waits, and then the right to carry has ended.
     ///
     /// Call it with the connection in hand: what is taken is about to be sent.
     pub fn next_batch(&mut self) -> Option<Vec<Item<W, A>>> {
-        let mut state = self.lane.lock();
-        let (mut batch, mut bytes, mut freed) = (Vec::new(), 0, 0);
+        let now = Instant::now();
+        let lane = &self.lane;
+        let mut state = lane.lock();
+        let (mut batch, mut bytes, mut waited) = (Vec::new(), 0, Duration::ZERO);
+        let (mut freed, mut room) = (0, 0);
         while let Some(first) = state.waiting.front() {
-            let is_full = batch.len() == self.lane.limits.batch.max(1)
-                || (!batch.is_empty() && bytes + first.bytes > self.lane.limits.batch_bytes);
+            let is_full = batch.len() == lane.limits.batch.max(1)
+                || (!batch.is_empty() && bytes + first.bytes > lane.limits.batch_bytes);
             if is_full {
                 break;
             }
             let Some(item) = state.waiting.pop_front() else { break };
             freed += 1;
+            room += u64::from(lane.room_of(item.bytes));
             if !item.answer.is_closed() {
                 bytes += item.bytes;
+                waited += now.saturating_duration_since(item.arrived);
                 batch.push(item);
             }
         }
-        self.lane.places.add_permits(freed);
+        lane.leave(freed, room);
         if batch.is_empty() {
-            // Under the lock, so that whoever comes next finds the place free.
-            self.lane.under_way.send_modify(|count| *count -= 1);
+            // Under the same lock, so that whoever comes next finds the place free.
             self.finished = true;
+            lane.came_back(state);
             return None;
         }
+        drop(state);
+        lane.meter.count(batch.len(), waited);
         Some(batch)
     }
 }
@@ -201,20 +318,19 @@ impl<W, A> Carrier<W, A> {
 impl<W, A> Drop for Carrier<W, A> {
     fn drop(&mut self) {
         if !self.finished {
-            let _state = self.lane.lock();
-            self.lane.under_way.send_modify(|count| *count -= 1);
+            self.lane.came_back(self.lane.lock());
         }
     }
 }
 
 /// A caller's place in the queue: given up when the caller goes.
-struct Waiting<'a, W, A> {
+struct Waiting<'a, W: Send + 'static, A: Send + 'static> {
     lane: &'a Lane<W, A>,
     number: u64,
     may_be_in: bool,
 }
 
-impl<W, A> Waiting<'_, W, A> {
+impl<W: Send + 'static, A: Send + 'static> Waiting<'_, W, A> {
     /// Takes the item out; true when it was still in, so that no carrier will ever take it.
     fn withdraw(&mut self) -> bool {
         self.may_be_in = false;
@@ -222,12 +338,14 @@ impl<W, A> Waiting<'_, W, A> {
         let found = state.waiting.binary_search_by_key(&self.number, |item| item.number);
         let removed = found.ok().and_then(|position| state.waiting.remove(position));
         drop(state);
-        self.lane.places.add_permits(usize::from(removed.is_some()));
+        if let Some(item) = &removed {
+            self.lane.leave(1, u64::from(self.lane.room_of(item.bytes)));
+        }
         removed.is_some()
     }
 }
 
-impl<W, A> Drop for Waiting<'_, W, A> {
+impl<W: Send + 'static, A: Send + 'static> Drop for Waiting<'_, W, A> {
     fn drop(&mut self) {
         if self.may_be_in {
             self.withdraw();
@@ -250,7 +368,8 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: LaneLimits = LaneLimits { carriers: 1, batch: 64, batch_bytes: 1000, waiting: 100 };
+    const LIMITS: LaneLimits =
+        LaneLimits { carriers: 1, batch: 64, batch_bytes: 1000, waiting: 100, waiting_bytes: 1 << 20 };
     const TRIP: Duration = Duration::from_millis(10);
 
     type TestLane = Lane<u32, u32>;
@@ -282,9 +401,9 @@ mod tests {
         fn call(&self, work: u32, bytes: usize, patience: Duration) -> JoinHandle<Result<u32>> {
             let (lane, report) = (Arc::clone(&self.lane), self.report.clone());
             let deadline = Instant::now() + patience;
-            tokio::spawn(async move {
-                lane.send(work, bytes, deadline, |carrier| drop(tokio::spawn(carry(carrier, report)))).await
-            })
+            tokio::spawn(
+                async move { lane.send(work, bytes, deadline, |carrier| carry(carrier, report)).await },
+            )
         }
 
         /// Calls and lets the call get as far as it can.
@@ -378,17 +497,15 @@ mod tests {
             .map(|work| {
                 let (lane, now, most) = (Arc::clone(&lane), Arc::clone(&now), Arc::clone(&most));
                 tokio::spawn(async move {
-                    let start = |mut carrier: Carrier<u32, u32>| {
-                        tokio::spawn(async move {
-                            while let Some(batch) = carrier.next_batch() {
-                                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                                sleep(TRIP).await;
-                                now.fetch_sub(1, Ordering::SeqCst);
-                                batch.into_iter().for_each(|item| item.answer(Ok(0)));
-                            }
-                        });
+                    let carry = |mut carrier: Carrier<u32, u32>| async move {
+                        while let Some(batch) = carrier.next_batch() {
+                            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                            sleep(TRIP).await;
+                            now.fetch_sub(1, Ordering::SeqCst);
+                            batch.into_iter().for_each(|item| item.answer(Ok(0)));
+                        }
                     };
-                    lane.send(work, 1, Instant::now() + 100 * TRIP, start).await
+                    lane.send(work, 1, Instant::now() + 100 * TRIP, carry).await
                 })
             })
             .collect();
@@ -402,7 +519,8 @@ mod tests {
     async fn a_lost_carrier_is_told_and_replaced() {
         let fixture = Fixture::new(LIMITS);
         let deadline = Instant::now() + TRIP;
-        let lost = fixture.lane.send(1, 1, deadline, |mut carrier| drop(carrier.next_batch())).await;
+        let lost =
+            fixture.lane.send(1, 1, deadline, |mut carrier| async move { drop(carrier.next_batch()) }).await;
         assert_eq!(lost.unwrap_err().kind(), &ErrorKind::Ambiguous);
         assert_eq!(fixture.called(1, 1).await.await.unwrap().unwrap(), 2);
     }
@@ -415,7 +533,7 @@ mod tests {
         assert_eq!(fixture.called(2, 1).await.await.unwrap().unwrap_err().kind(), &ErrorKind::Closed);
         fixture.lane.finished().await;
         assert_eq!((under_way.await.unwrap().unwrap(), taken.await.unwrap().unwrap()), (1, 2));
-        assert_eq!(fixture.lane.waiting(), 0);
+        assert_eq!(fixture.lane.report().waiting, 0);
     }
 
     /// Random callers (some impatient, some that go away) on random lanes: every number that was answered was carried once,
@@ -429,6 +547,7 @@ mod tests {
                 batch: random.usize(1..6),
                 batch_bytes: random.usize(1..40),
                 waiting: random.usize(1..10),
+                waiting_bytes: random.usize(1..4) * ROOM,
             };
             let mut fixture = Fixture::new(limits);
             let mut calls = Vec::new();

@@ -14,6 +14,7 @@ mod const_checks;
 mod context;
 mod cursor;
 mod default_json;
+mod detached;
 mod entity;
 mod error;
 mod field;
@@ -42,6 +43,7 @@ pub use change::Change;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use context::Context;
 pub use cursor::Cursor;
+pub use detached::Detached;
 pub use entity::{
     Entity, EntityKey, EntityPatch, EnumText, ListQuery, NewEntity, Owned, Ownership, Stamp, Unowned,
 };

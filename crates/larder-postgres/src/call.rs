@@ -1,8 +1,8 @@
-//! A call: a task that carries out one job on a session of the pool.
+//! A call: one job, carried out on a session of the pool.
 
 use std::sync::Arc;
 
-use larder_core::{Error, ErrorKind, Outcome, Result, Row, Sql, SqlOutcome, Unit, Value, Verb};
+use larder_core::{Detached, Error, ErrorKind, Outcome, Result, Row, Sql, SqlOutcome, Unit, Value, Verb};
 use larder_sql::{Bind, Returns, Statement};
 use tokio::time::{Instant, timeout_at};
 
@@ -63,14 +63,11 @@ impl Job {
     }
 }
 
-/// Executes a job in a task of its own, by the store's deadline. The caller may go away: then the task ends what it began.
+/// Executes a job by the store's deadline. The caller may go away: what was begun is ended all the same.
 pub(crate) async fn call(pool: &Arc<Pool>, job: Job) -> Result<Answer> {
     let deadline = Instant::now() + pool.config().timeout;
     let slot = pool.slot(deadline).await?;
-    let task = tokio::spawn(on_a_session(slot, job, deadline));
-    task.await.unwrap_or_else(|error| {
-        Err(Error::new(ErrorKind::Database, "the call was aborted").with_source(error))
-    })
+    Detached::new(on_a_session(slot, job, deadline)).await
 }
 
 async fn on_a_session(slot: Slot, job: Job, deadline: Instant) -> Result<Answer> {
@@ -110,9 +107,9 @@ pub(crate) async fn in_place(session: &mut Session, sql: &Sql) -> Result<SqlOutc
     let done = if is_script(sql) {
         // It may leave settings, temporary tables or an open transaction behind.
         session.spoilt = true;
-        session.script(sql.postgres.clone()).await.map(|()| SqlOutcome::default())
+        session.script(&sql.postgres).await.map(|()| SqlOutcome::default())
     } else {
-        session.sql(statement(sql)).await
+        session.sql(&statement(sql)).await
     };
     done.map_err(|failure| failure.explained(None))
 }

@@ -5,24 +5,16 @@ use std::{fmt, path::PathBuf, time::Duration};
 use larder_core::{Error, ErrorKind, Result};
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::{
-    ConnectOptions,
-    postgres::{PgConnectOptions, PgSslMode},
-};
 use url::{Host, Url};
 
 /// The server cancels a statement this much after the store's deadline has passed, for the case that nobody listens to
 /// the answer any more.
 const CANCEL_AFTER: Duration = Duration::from_millis(200);
 
-/// Prepared statements that are kept for each connection.
-const STATEMENTS: usize = 500;
-
 const OPTIONS: &str = "pool_size, lanes, connect_timeout, acquire_timeout, timeout, sslmode, sslrootcert, application_name, host";
 
-/// How to reach a PostgreSQL database, and the limits of the store. `Debug` shows no password.
-///
-/// Of libpq's environment variables, `PGOPTIONS`, `PGSSLROOTCERT`, `PGSSLCERT` and `PGSSLKEY` are honoured.
+/// How to reach a PostgreSQL database, and the limits of the store. `Debug` shows no password. libpq's environment variables
+/// and files are not read.
 #[derive(Debug, Clone)]
 pub struct PostgresConfig {
     /// The host's name or address, or the directory of the server's socket when it begins with `/`. `localhost`.
@@ -184,26 +176,24 @@ impl PostgresConfig {
         format!("{}:{}", self.host, self.port)
     }
 
-    pub(crate) fn connect_options(&self) -> PgConnectOptions {
-        let cancel_after = (self.timeout + CANCEL_AFTER).as_millis().min(i32::MAX as u128).to_string();
-        let mut options = PgConnectOptions::new_without_pgpass()
+    /// What the driver is told.
+    pub(crate) fn driver_config(&self) -> tokio_postgres::Config {
+        let cancel_after = (self.timeout + CANCEL_AFTER).as_millis().min(i32::MAX as u128);
+        let mut config = tokio_postgres::Config::new();
+        config
             .host(&self.host)
             .port(self.port)
-            .database(&self.database)
-            .username(&self.user)
-            .password(self.password.as_ref().map_or("", |password| password.expose_secret()))
-            .ssl_mode(self.ssl_mode.into())
+            .dbname(&self.database)
+            .user(&self.user)
             .application_name(&self.application_name)
-            .statement_cache_capacity(STATEMENTS)
-            .options([
-                ("statement_timeout", cancel_after.as_str()),
-                ("default_transaction_isolation", "read committed"),
-            ])
-            .disable_statement_logging();
-        if let Some(file) = &self.ssl_root_cert {
-            options = options.ssl_root_cert(file);
+            .ssl_mode(self.ssl_mode.into())
+            .options(format!(
+                "-c statement_timeout={cancel_after} -c default_transaction_isolation=read\\ committed"
+            ));
+        if let Some(password) = &self.password {
+            config.password(password.expose_secret());
         }
-        options
+        config
     }
 }
 
@@ -221,15 +211,13 @@ impl SslMode {
     }
 }
 
-impl From<SslMode> for PgSslMode {
+impl From<SslMode> for tokio_postgres::config::SslMode {
     fn from(mode: SslMode) -> Self {
         match mode {
-            SslMode::Disable => Self::Disable,
-            SslMode::Allow => Self::Allow,
+            // `Allow` tries without first; the pool insists when the server does.
+            SslMode::Disable | SslMode::Allow => Self::Disable,
             SslMode::Prefer => Self::Prefer,
-            SslMode::Require => Self::Require,
-            SslMode::VerifyCa => Self::VerifyCa,
-            SslMode::VerifyFull => Self::VerifyFull,
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => Self::Require,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::{error::Error as StdError, fmt};
 
-use larder_core::{Assign, Error, ErrorKind, Table, Verb};
-use sqlx::postgres::{PgDatabaseError, PgSeverity};
+use larder_core::{Assign, Error, ErrorKind, Table, Verb, WrongType};
+use tokio_postgres::error::{DbError, Severity};
 
 /// PostgreSQL cuts longer names off.
 const MAX_NAME_BYTES: usize = 63;
@@ -30,7 +30,7 @@ pub(crate) struct Lost {
 #[derive(Debug)]
 enum LostCause {
     Server(Box<ServerError>),
-    Connection(sqlx::Error),
+    Connection(tokio_postgres::Error),
 }
 
 impl Lost {
@@ -56,20 +56,17 @@ impl Lost {
     }
 }
 
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
         if let Some(error) = ServerError::of(&error) {
             return error.into();
         }
-        match error {
-            sqlx::Error::Encode(cause) => Self::Refused(Error::invalid("Sql", "bind", cause.to_string())),
-            // Also a breach of the protocol: nobody knows what state the connection is in.
-            cause => {
-                // Only sending fails like this: the server never got the end of what was sent.
-                let nothing_applied = matches!(&cause, sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe);
-                Self::Lost(Lost { cause: LostCause::Connection(cause), nothing_applied })
-            }
+        // A bind that could not be encoded: nothing was sent.
+        if let Some(cause) = error.source().and_then(|cause| cause.downcast_ref::<WrongType>()) {
+            return Self::Refused(Error::invalid("Sql", "bind", cause.to_string()));
         }
+        // Also a breach of the protocol: nobody knows what state the connection is in.
+        Self::Lost(Lost { cause: LostCause::Connection(error), nothing_applied: false })
     }
 }
 
@@ -77,7 +74,7 @@ impl From<ServerError> for Failure {
     fn from(error: ServerError) -> Self {
         let error = Box::new(error);
         // A prepared statement whose columns changed their type is refused before it is executed, and for as long as the
-        // connection keeps it. sqlx cannot be told to forget one statement, so the connection has to go.
+        // connection keeps it: a new connection is the simplest way to forget it, and a change of the schema is rare.
         let outdated = error.code == "0A000" && error.message.starts_with("cached plan");
         if !error.fatal && !outdated {
             return Self::Server(error);
@@ -141,15 +138,16 @@ impl fmt::Display for ServerError {
 
 impl StdError for ServerError {}
 
-impl From<&PgDatabaseError> for ServerError {
-    fn from(error: &PgDatabaseError) -> Self {
+impl From<&DbError> for ServerError {
+    fn from(error: &DbError) -> Self {
+        let is_fatal = |severity| matches!(severity, Severity::Fatal | Severity::Panic);
         Self {
-            code: error.code().to_owned(),
+            code: error.code().code().to_owned(),
             message: error.message().to_owned(),
             constraint: error.constraint().map(str::to_owned),
             table: error.table().map(str::to_owned),
             column: error.column().map(str::to_owned),
-            fatal: matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic),
+            fatal: error.parsed_severity().is_some_and(is_fatal),
         }
     }
 }
@@ -186,8 +184,8 @@ const NOTHING: std::borrow::Cow<'static, str> = std::borrow::Cow::Borrowed("");
 
 impl ServerError {
     /// What the server reported, if that is what the error is.
-    pub(crate) fn of(error: &sqlx::Error) -> Option<Self> {
-        error.as_database_error()?.try_downcast_ref::<PgDatabaseError>().map(Self::from)
+    pub(crate) fn of(error: &tokio_postgres::Error) -> Option<Self> {
+        error.as_db_error().map(Self::from)
     }
 
     /// The larder error, with this one as its source.

@@ -55,8 +55,13 @@ pub(crate) struct Lanes {
 
 impl Lanes {
     pub(crate) fn new(pool: &Arc<Pool>) -> Self {
-        let limits =
-            LaneLimits { carriers: CARRIERS, batch: BATCH, batch_bytes: BATCH_BYTES, waiting: WAITING };
+        let limits = LaneLimits {
+            carriers: CARRIERS,
+            batch: BATCH,
+            batch_bytes: BATCH_BYTES,
+            waiting: WAITING,
+            waiting_bytes: 64 * BATCH_BYTES,
+        };
         Self { pool: Arc::clone(pool), reads: Lane::new(limits), writes: Lane::new(limits) }
     }
 
@@ -71,8 +76,8 @@ impl Lanes {
         let batchable = if bytes <= BATCH_BYTES { larder_sql::batchable(&verb) } else { None };
         let Some(batchable) = batchable else { return Err(verb) };
         let deadline = Instant::now() + self.pool.config().timeout;
-        let start = |carrier| drop(tokio::spawn(carry(carrier, Arc::clone(&self.pool), is_read)));
-        Ok(lane.send(Passenger { verb, batchable }, bytes, deadline, start).await)
+        let carry = |carrier| carry(carrier, Arc::clone(&self.pool), is_read);
+        Ok(lane.send(Passenger { verb, batchable }, bytes, deadline, carry).await)
     }
 
     /// Takes nothing more in, and waits until what was taken in is answered.
@@ -208,14 +213,7 @@ async fn execute(session: &mut Session, group: &[Waiting]) -> Result<Vec<Outcome
     let Some(statement) = larder_sql::batch(&verbs) else {
         return Err(Failure::Refused(Error::new(ErrorKind::TooLarge, "a batch")));
     };
-    let rows = match verbs[0].0 {
-        Verb::Insert(_) => {
-            session.affected(statement).await?;
-            Vec::new()
-        }
-        _ => session.rows(statement).await?,
-    };
-    Ok(larder_sql::batch_answers(&verbs, rows))
+    Ok(larder_sql::batch_answers(&verbs, session.rows(&statement).await?))
 }
 
 /// Answers a group, or splits it: nothing of a refused statement was applied, and only some of its verbs are to blame.

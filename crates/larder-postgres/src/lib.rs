@@ -1,10 +1,10 @@
-//! larder's [`Store`](larder_core::Store) on PostgreSQL, by way of sqlx.
+//! larder's [`Store`](larder_core::Store) on PostgreSQL, by way of tokio-postgres.
 //!
 //! [`PostgresConfig`] says where the database is, [`PostgresStore`] is the store. From the ground up: a session is a
-//! connection that executes statements; the pool owns them and lends each to one task at a time; a call is a task that
-//! carries out one verb, unit or piece of SQL on a session; a transaction is a task that does so until it ends; in the lanes
-//! verbs of concurrent callers share statements. Callers only await the answers of these tasks, so that one who goes away
-//! leaves no connection half used.
+//! connection that executes statements, several in one round trip; the pool owns them and lends each to one at a time; a call
+//! carries out one verb, unit or piece of SQL on a session; a transaction holds one until it ends; in the lanes verbs and
+//! units of concurrent callers share statements, commits and round trips. A caller who goes away leaves no connection half
+//! used: what was begun is ended by a task.
 
 mod call;
 mod config;
@@ -13,6 +13,7 @@ mod lanes;
 mod pool;
 mod session;
 mod store;
+mod tls;
 mod transaction;
 mod unit;
 mod value;

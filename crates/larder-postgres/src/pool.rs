@@ -1,8 +1,6 @@
 //! The connections, each lent to one task at a time.
 //!
-//! sqlx's own pool is not used: it asks the server for a sign of life whenever a connection comes back, which costs every
-//! call a round trip, and it takes back a connection whatever its user left undone. Here a session comes back only when
-//! whoever had it says that it is good; one that is merely dropped is gone.
+//! A session comes back only when whoever had it says that it is good; one that is merely dropped is gone.
 
 use std::{
     fmt,
@@ -14,21 +12,29 @@ use std::{
 };
 
 use larder_core::{Error, ErrorKind, Result};
-use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout, timeout_at},
 };
+use tokio_postgres::{NoTls, Socket, config::SslMode as Encryption, tls::MakeTlsConnect};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{PostgresConfig, ServerError, session::Session};
+use crate::{PostgresConfig, ServerError, SslMode, session::Session, tls, transaction::OpenTransactions};
 
 /// A session that was silent for longer is asked for a sign of life before it gets a write, which could not be repeated
-/// if it failed half-way. In a busy store none is silent for so long.
-const TRUSTED_FOR: Duration = Duration::from_millis(10);
+/// if it failed half-way: what lies between may have forgotten the connection without a word. An end that the server or the
+/// network announces is known without asking.
+const TRUSTED_FOR: Duration = Duration::from_secs(60);
+
+/// How long a hasty session waits for a lock. Statements that carry many callers' writes wait so long at most for a row that
+/// somebody else holds; then each write goes on its own.
+const HASTY_LOCK_WAIT: &str = "SET lock_timeout = '50ms'";
+const PATIENT_LOCK_WAIT: &str = "SET lock_timeout = 0";
 
 pub(crate) struct Pool {
     config: PostgresConfig,
-    options: PgConnectOptions,
+    driver: tokio_postgres::Config,
+    tls: Option<MakeRustlsConnect>,
     /// The one used last comes first, so that few are kept busy and the server's caches are warm.
     idle: Mutex<Vec<Session>>,
     /// One for each session that may exist.
@@ -36,11 +42,11 @@ pub(crate) struct Pool {
     /// How many connections were lost. When one is, those that are idle may be dead too.
     losses: AtomicU64,
     is_closed: AtomicBool,
-    /// Tells the open transactions that the store is being closed.
-    closing: watch::Sender<bool>,
+    /// Ended when the store is closed.
+    pub(crate) transactions: OpenTransactions,
 }
 
-/// `PgConnectOptions` would show the password.
+/// The driver's configuration says less about TLS and more about the user than a log should hold.
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
@@ -51,16 +57,19 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(config: PostgresConfig) -> Arc<Self> {
-        Arc::new(Self {
-            options: config.connect_options(),
+    /// # Errors
+    /// `Config` when the file of certificates cannot be read.
+    pub(crate) fn new(config: PostgresConfig) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            driver: config.driver_config(),
+            tls: tls::connector(&config)?,
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(config.pool_size.max(1) as usize)),
             losses: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
-            closing: watch::Sender::new(false),
+            transactions: OpenTransactions::default(),
             config,
-        })
+        }))
     }
 
     pub(crate) fn config(&self) -> &PostgresConfig {
@@ -97,16 +106,11 @@ impl Pool {
         self.losses.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Changes to `true` when the store is being closed.
-    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
-        self.closing.subscribe()
-    }
-
     /// Lets no new call in, ends open transactions, waits for the calls that are under way (at most their deadline), and
     /// closes all sessions.
     pub(crate) async fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
-        self.closing.send_replace(true);
+        self.transactions.end_all().await;
         let all = self.config.pool_size.max(1);
         // Without an answer by then those calls have ended by their deadline, and their sessions with them.
         let _ = timeout(self.config.timeout, self.permits.acquire_many(all)).await;
@@ -115,6 +119,31 @@ impl Pool {
         for session in idle {
             self.dismiss(session).await;
         }
+    }
+
+    /// An idle session that is not known to be dead: one with this wait for locks if there is one, else another.
+    fn take_idle(&self, hasty: bool) -> Option<Session> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|session| !session.is_dead());
+        match idle.iter().rposition(|session| session.hasty == hasty) {
+            Some(position) => Some(idle.remove(position)),
+            None => idle.pop(),
+        }
+    }
+
+    async fn dial(&self, losses: u64) -> Result<Session, tokio_postgres::Error> {
+        let Some(tls) = &self.tls else { return dial(&self.driver, NoTls, losses).await };
+        match dial(&self.driver, tls.clone(), losses).await {
+            Err(error) if self.config.ssl_mode == SslMode::Allow && error.as_db_error().is_some() => {
+                let mut driver = self.driver.clone();
+                dial(driver.ssl_mode(Encryption::Require), tls.clone(), losses).await
+            }
+            dialled => dialled,
+        }
+    }
+
+    fn no_answer(&self) -> Error {
+        Error::new(ErrorKind::Unavailable, format!("{} does not answer", self.config.address()))
     }
 
     /// Closes a session in an orderly way, if the server takes part.
@@ -136,25 +165,68 @@ impl Slot {
         &self.pool
     }
 
-    /// A session: an idle one, which may have died unnoticed, else a new one.
+    /// A session that waits for locks as long as it takes: an idle one, which may have died unnoticed, else a new one.
     ///
     /// # Errors
     /// As [`Slot::connect`].
     pub(crate) async fn session(&self, deadline: Instant) -> Result<Session> {
-        let idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match idle {
-            Some(session) => Ok(session),
-            None => self.connect(deadline).await,
-        }
+        self.session_for(false, deadline).await
     }
 
-    /// A session that is alive, as far as anybody can know.
+    /// As [`Slot::session`], alive as far as anybody can know.
     ///
     /// # Errors
     /// As [`Slot::connect`].
     pub(crate) async fn living_session(&self, deadline: Instant) -> Result<Session> {
+        self.living_session_for(false, deadline).await
+    }
+
+    /// As [`Slot::living_session`], for statements that wait for locks only shortly.
+    ///
+    /// # Errors
+    /// As [`Slot::connect`].
+    pub(crate) async fn hasty_session(&self, deadline: Instant) -> Result<Session> {
+        self.living_session_for(true, deadline).await
+    }
+
+    async fn session_for(&self, hasty: bool, deadline: Instant) -> Result<Session> {
         loop {
-            let mut session = self.session(deadline).await?;
+            let Some(mut session) = self.pool.take_idle(hasty) else {
+                let session = self.connect(deadline).await?;
+                return self.with_lock_wait(session, hasty, deadline).await;
+            };
+            if session.hasty != hasty {
+                session.reused = true;
+                match self.with_lock_wait(session, hasty, deadline).await {
+                    Ok(session) => return Ok(session),
+                    // It had died while it was idle.
+                    Err(_) if Instant::now() < deadline => continue,
+                    Err(error) => return Err(error),
+                }
+            }
+            return Ok(session);
+        }
+    }
+
+    async fn with_lock_wait(&self, mut session: Session, hasty: bool, deadline: Instant) -> Result<Session> {
+        if session.hasty == hasty {
+            return Ok(session);
+        }
+        let setting = if hasty { HASTY_LOCK_WAIT } else { PATIENT_LOCK_WAIT };
+        let limit = deadline.min(Instant::now() + self.pool.config.connect_timeout);
+        match timeout_at(limit, session.script(setting)).await {
+            Ok(Ok(())) => {
+                session.hasty = hasty;
+                Ok(session)
+            }
+            Ok(Err(failure)) => Err(failure.into_error()),
+            Err(_) => Err(self.pool.no_answer()),
+        }
+    }
+
+    async fn living_session_for(&self, hasty: bool, deadline: Instant) -> Result<Session> {
+        loop {
+            let mut session = self.session_for(hasty, deadline).await?;
             let trusted = session.silent_for() < TRUSTED_FOR
                 && session.losses_then == self.pool.losses.load(Ordering::Acquire);
             if trusted {
@@ -173,19 +245,16 @@ impl Slot {
     /// `Denied`, `Config` (no such database, TLS not to be had), `Busy` (too many connections), `Unavailable` naming the
     /// server.
     pub(crate) async fn connect(&self, deadline: Instant) -> Result<Session> {
-        let config = &self.pool.config;
-        let losses = self.pool.losses.load(Ordering::Acquire);
-        let limit = deadline.min(Instant::now() + config.connect_timeout);
-        match timeout_at(limit, self.pool.options.connect()).await {
-            Ok(Ok(connection)) => {
-                tracing::debug!(server = config.address(), "connected");
-                Ok(Session::new(connection, losses))
+        let pool = &self.pool;
+        let losses = pool.losses.load(Ordering::Acquire);
+        let limit = deadline.min(Instant::now() + pool.config.connect_timeout);
+        match timeout_at(limit, pool.dial(losses)).await {
+            Ok(Ok(session)) => {
+                tracing::debug!(server = pool.config.address(), "connected");
+                Ok(session)
             }
-            Ok(Err(error)) => Err(connect_error(config, error)),
-            Err(_) => {
-                let context = format!("{} does not answer", config.address());
-                Err(Error::new(ErrorKind::Unavailable, context))
-            }
+            Ok(Err(error)) => Err(connect_error(&pool.config, error)),
+            Err(_) => Err(pool.no_answer()),
         }
     }
 
@@ -204,15 +273,34 @@ fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the store is closed")
 }
 
-fn connect_error(config: &PostgresConfig, error: sqlx::Error) -> Error {
+/// Connects, and leaves the socket to a task.
+async fn dial<T>(
+    config: &tokio_postgres::Config,
+    tls: T,
+    losses: u64,
+) -> Result<Session, tokio_postgres::Error>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: Send + 'static,
+{
+    let (client, connection) = config.connect(tls).await?;
+    let socket = tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended");
+        }
+    });
+    Ok(Session::new(client, socket, losses))
+}
+
+fn connect_error(config: &PostgresConfig, error: tokio_postgres::Error) -> Error {
     let (address, user, database) = (config.address(), &config.user, &config.database);
-    if let sqlx::Error::Configuration(_) | sqlx::Error::Tls(_) = error {
-        let context = format!("no connection to {address} as sslmode and sslrootcert ask for it: {error}");
-        return Error::new(ErrorKind::Config, context).with_source(error);
-    }
     let Some(server) = ServerError::of(&error) else {
-        let context = format!("PostgreSQL at {address}: {error}");
-        return Error::new(ErrorKind::Unavailable, context).with_source(error);
+        // What is not the network's fault is the configuration's: TLS, or a way to authenticate.
+        let is_network = error.is_closed() || has_io_cause(&error);
+        let kind = if is_network { ErrorKind::Unavailable } else { ErrorKind::Config };
+        let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        let context = format!("PostgreSQL at {address}: {cause}");
+        return Error::new(kind, context).with_source(error);
     };
     let context = match server.code.as_str() {
         "3D000" => {
@@ -223,4 +311,10 @@ fn connect_error(config: &PostgresConfig, error: sqlx::Error) -> Error {
         _ => format!("{address}: {}", server.message),
     };
     server.explained(None).with_context(context)
+}
+
+/// Is there an error of the network below? What TLS itself refuses comes as one too.
+fn has_io_cause(error: &tokio_postgres::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| !cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()))
 }

@@ -1,15 +1,30 @@
 //! One connection, and statements on it.
+//!
+//! The connection's socket belongs to a task of its own, which reads as long as it lives: a connection that the server has
+//! ended is known to be dead before it is used. Statements are sent without waiting for the answers to those before.
 
-use larder_core::{Error, Row, SqlOutcome, Table};
+use std::{borrow::Cow, collections::HashMap, future::poll_fn, pin::pin, task::Poll};
+
+use futures_util::{StreamExt as _, future::maybe_done};
+use larder_core::{Error, Row, SqlOutcome};
 use larder_sql::{Returns, Statement};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgRow};
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
+use tokio_postgres::{Client, RowStream};
 
-use crate::{error::Failure, value};
+use crate::{
+    error::Failure,
+    value::{self, BoxError, Param},
+};
+
+/// Prepared statements that are kept for each connection. larder's own are some dozens; SQL that is put together anew for
+/// each call would grow without end.
+const STATEMENTS: usize = 500;
 
 #[derive(Debug)]
 pub(crate) struct Session {
-    connection: PgConnection,
+    client: Client,
+    socket: Socket,
+    prepared: HashMap<String, tokio_postgres::Statement>,
     /// When it was last known to be alive.
     seen_alive: Instant,
     /// How often the pool had lost a connection by then.
@@ -18,11 +33,61 @@ pub(crate) struct Session {
     pub(crate) reused: bool,
     /// It is in a state that nobody knows, or holds what the next caller must not see: never to be used again.
     pub(crate) spoilt: bool,
+    /// Do its statements wait for locks only shortly?
+    pub(crate) hasty: bool,
+}
+
+/// The task that owns the socket. It ends with the session, whatever the server is at.
+#[derive(Debug)]
+struct Socket(JoinHandle<()>);
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Something to send.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// A prepared statement.
+    Statement(Statement),
+    /// A command without values, or a script of several, unprepared.
+    Script(Cow<'static, str>),
+}
+
+impl Command {
+    pub(crate) fn script(text: &'static str) -> Self {
+        Self::Script(Cow::Borrowed(text))
+    }
+}
+
+/// The answer to a command.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    /// The rows that it returned.
+    pub(crate) rows: Vec<Row>,
+    /// How many rows it changed, or returned.
+    pub(crate) affected: u64,
 }
 
 impl Session {
-    pub(crate) fn new(connection: PgConnection, losses_then: u64) -> Self {
-        Self { connection, seen_alive: Instant::now(), losses_then, reused: false, spoilt: false }
+    pub(crate) fn new(client: Client, socket: JoinHandle<()>, losses_then: u64) -> Self {
+        Self {
+            client,
+            socket: Socket(socket),
+            prepared: HashMap::new(),
+            seen_alive: Instant::now(),
+            losses_then,
+            reused: false,
+            spoilt: false,
+            hasty: false,
+        }
+    }
+
+    /// Is the connection known to have ended?
+    pub(crate) fn is_dead(&self) -> bool {
+        self.client.is_closed()
     }
 
     /// How long nothing was heard of it.
@@ -37,41 +102,59 @@ impl Session {
 
     /// Is it alive? Costs a round trip.
     pub(crate) async fn ping(&mut self) -> bool {
-        self.connection.ping().await.is_ok()
+        self.client.check_connection().await.is_ok()
     }
 
     /// Says goodbye to the server. Whether it hears is its own business.
     pub(crate) async fn close(self) {
-        let _ = self.connection.close().await;
+        let Self { client, mut socket, .. } = self;
+        drop(client);
+        let _ = (&mut socket.0).await;
+    }
+
+    /// Executes a statement.
+    pub(crate) async fn query(&mut self, statement: &Statement) -> Result<Reply, Failure> {
+        self.prepare(std::iter::once(statement)).await?;
+        self.send(statement).await
     }
 
     /// Executes a statement that answers rows.
-    pub(crate) async fn rows(&mut self, statement: Statement) -> Result<Vec<Row>, Failure> {
-        let Statement { text, binds, returns } = statement;
-        let arguments = value::arguments(binds).map_err(sqlx::Error::Encode)?;
-        let query = sqlx::query_with(AssertSqlSafe(text), arguments);
-        let rows = query.fetch_all(&mut self.connection).await?;
-        decode(&rows, &returns).map_err(Failure::Refused)
+    pub(crate) async fn rows(&mut self, statement: &Statement) -> Result<Vec<Row>, Failure> {
+        Ok(self.query(statement).await?.rows)
     }
 
     /// Executes a statement that answers how many rows it changed.
-    pub(crate) async fn affected(&mut self, statement: Statement) -> Result<u64, Failure> {
-        let arguments = value::arguments(statement.binds).map_err(sqlx::Error::Encode)?;
-        let query = sqlx::query_with(AssertSqlSafe(statement.text), arguments);
-        Ok(query.execute(&mut self.connection).await?.rows_affected())
+    pub(crate) async fn affected(&mut self, statement: &Statement) -> Result<u64, Failure> {
+        Ok(self.query(statement).await?.affected)
+    }
+
+    /// Sends all commands at once, in their order, and then waits for the answers: one round trip. Each is executed whatever
+    /// became of those before it, unless a failed transaction keeps it from being.
+    ///
+    /// # Errors
+    /// Of the whole: when a statement could not be prepared; then none was executed.
+    pub(crate) async fn trip(
+        &mut self,
+        commands: &[Command],
+    ) -> Result<Vec<Result<Reply, Failure>>, Failure> {
+        let statements = commands.iter().filter_map(|command| match command {
+            Command::Statement(statement) => Some(statement),
+            Command::Script(_) => None,
+        });
+        self.prepare(statements).await?;
+        let send = async |command: &Command| match command {
+            Command::Statement(statement) => self.send(statement).await,
+            Command::Script(text) => self.send_script(text).await.map(|()| Reply::default()),
+        };
+        Ok(in_order(commands.iter().map(send)).await)
     }
 
     /// Executes a statement of a caller's.
-    pub(crate) async fn sql(&mut self, statement: Statement) -> Result<SqlOutcome, Failure> {
-        if statement.returns == Returns::Affected {
-            let affected = self.affected(statement).await?;
-            return Ok(SqlOutcome { rows: Vec::new(), affected });
-        }
+    pub(crate) async fn sql(&mut self, statement: &Statement) -> Result<SqlOutcome, Failure> {
+        let Reply { rows, affected } = self.query(statement).await?;
         // What returns rows and changes any, returns those that it changes.
-        let changes = changes_rows(&statement.text);
-        let rows = self.rows(statement).await?;
-        let affected = if changes { rows.len() as u64 } else { 0 };
-        Ok(SqlOutcome { rows, affected })
+        let changes = statement.returns == Returns::Affected || changes_rows(&statement.text);
+        Ok(SqlOutcome { rows, affected: if changes { affected } else { 0 } })
     }
 
     /// Opens a transaction with these commands.
@@ -94,38 +177,116 @@ impl Session {
     }
 
     /// Executes a command without values, or a script of several, unprepared.
-    pub(crate) async fn script(
-        &mut self,
-        text: impl Into<std::borrow::Cow<'static, str>>,
-    ) -> Result<(), Failure> {
-        sqlx::raw_sql(AssertSqlSafe(text.into())).execute(&mut self.connection).await?;
+    pub(crate) async fn script(&mut self, text: &str) -> Result<(), Failure> {
+        self.send_script(text).await
+    }
+
+    /// Prepares those that are not yet, in one round trip.
+    async fn prepare<'a>(&mut self, statements: impl Iterator<Item = &'a Statement>) -> Result<(), Failure> {
+        let mut new: Vec<&Statement> = Vec::new();
+        for statement in statements {
+            let is_known = self.prepared.contains_key(&statement.text)
+                || new.iter().any(|other| other.text == statement.text);
+            if !is_known {
+                new.push(statement);
+            }
+        }
+        if new.is_empty() {
+            return Ok(());
+        }
+        if self.prepared.len() + new.len() > STATEMENTS {
+            self.prepared.clear();
+        }
+        let client = &self.client;
+        let prepared = in_order(new.iter().map(|statement| {
+            let types: Vec<_> = statement.binds.iter().map(value::bind_type).collect();
+            async move { client.prepare_typed(&statement.text, &types).await }
+        }));
+        for (statement, prepared) in new.iter().zip(prepared.await) {
+            // Preparing changes nothing.
+            let prepared = prepared.map_err(|error| Failure::from(error).before_commit())?;
+            self.prepared.insert(statement.text.clone(), prepared);
+        }
         Ok(())
     }
+
+    /// Sends a statement that is prepared, when it is polled first, and waits for the answer.
+    async fn send(&self, statement: &Statement) -> Result<Reply, Failure> {
+        let Some(prepared) = self.prepared.get(&statement.text) else {
+            // It was prepared together with more others than are kept.
+            return Err(Failure::Refused(Error::unsupported("too many different statements at once")));
+        };
+        let answer = self.client.query_raw(prepared, statement.binds.iter().map(Param)).await?;
+        read(answer, prepared.columns(), &statement.returns).await
+    }
+
+    async fn send_script(&self, text: &str) -> Result<(), Failure> {
+        Ok(self.client.batch_execute(text).await?)
+    }
+}
+
+/// Begins all, in their order, and then waits for each. What is sent when it is begun is sent in this order.
+async fn in_order<F: Future>(calls: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut calls: Vec<_> = calls.map(|call| Box::pin(maybe_done(call))).collect();
+    poll_fn(|context| {
+        for call in &mut calls {
+            // Those that are pending are waited for below.
+            let _ = call.as_mut().poll(context);
+        }
+        Poll::Ready(())
+    })
+    .await;
+    let mut outputs = Vec::with_capacity(calls.len());
+    for mut call in calls {
+        call.as_mut().await;
+        outputs.extend(call.as_mut().take_output());
+    }
+    outputs
+}
+
+async fn read(
+    answer: RowStream,
+    columns: &[tokio_postgres::Column],
+    returns: &Returns,
+) -> Result<Reply, Failure> {
+    let forms = match returns {
+        Returns::Affected => Ok(Vec::new()),
+        Returns::Visible(table) => value::forms(columns, table.visible().iter().map(|column| column.kind)),
+        Returns::Types(kinds) => value::forms(columns, kinds.iter().copied()),
+    };
+    let forms = forms.map_err(|(position, cause)| unreadable(returns, position, &cause));
+    let mut answer = pin!(answer);
+    let (mut rows, mut refused) = (Vec::new(), None);
+    // To the end, whatever it holds: the statement has succeeded when there is nothing more.
+    while let Some(row) = answer.next().await {
+        let row = row?;
+        if let Ok(forms) = &forms
+            && !forms.is_empty()
+        {
+            match value::row(&row, forms) {
+                Ok(row) => rows.push(row),
+                Err((position, cause)) => refused = Some(unreadable(returns, position, &cause)),
+            }
+        }
+    }
+    match forms.err().or(refused) {
+        Some(error) => Err(Failure::Refused(error)),
+        None => Ok(Reply { rows, affected: answer.rows_affected().unwrap_or(0) }),
+    }
+}
+
+fn unreadable(returns: &Returns, position: usize, cause: &BoxError) -> Error {
+    let error = match returns {
+        Returns::Visible(table) => {
+            let name = table.columns.get(position).map_or("", |column| column.name);
+            Error::corrupt(table.entity, name)
+        }
+        _ => Error::corrupt("Sql", format!("column {} of the result", position + 1)),
+    };
+    error.with_context(cause.to_string())
 }
 
 fn changes_rows(text: &str) -> bool {
     let verb = text.split_ascii_whitespace().next().unwrap_or_default();
     ["INSERT", "UPDATE", "DELETE", "MERGE"].iter().any(|change| verb.eq_ignore_ascii_case(change))
-}
-
-fn decode(rows: &[PgRow], returns: &Returns) -> Result<Vec<Row>, Error> {
-    match returns {
-        Returns::Affected => Ok(Vec::new()),
-        Returns::Visible(table) => decode_visible(rows, table),
-        Returns::Types(kinds) => {
-            let unreadable = |(position, cause)| {
-                let column = format!("column {} of the result", position + 1);
-                Error::corrupt("Sql", column).with_context(format!("{cause}"))
-            };
-            rows.iter().map(|row| value::row(row, kinds.iter().copied()).map_err(unreadable)).collect()
-        }
-    }
-}
-
-fn decode_visible(rows: &[PgRow], table: &'static Table) -> Result<Vec<Row>, Error> {
-    let kinds = table.visible().iter().map(|column| column.kind);
-    let unreadable = |(position, cause): (usize, sqlx::error::BoxDynError)| {
-        Error::corrupt(table.entity, table.columns[position].name).with_context(cause.to_string())
-    };
-    rows.iter().map(|row| value::row(row, kinds.clone()).map_err(unreadable)).collect()
 }

@@ -30,7 +30,7 @@ impl PostgresStore {
     /// `Denied` when the user or the password is refused, `Config` when there is no such database or no TLS as asked for,
     /// `Unavailable` when the server cannot be reached, `Busy` when it has no more connections.
     pub async fn connect(config: PostgresConfig) -> Result<Self> {
-        let pool = Pool::new(config);
+        let pool = Pool::new(config)?;
         let deadline = Instant::now() + pool.config().connect_timeout;
         let slot = pool.slot(deadline).await?;
         let session = slot.connect(deadline).await?;

@@ -1,14 +1,21 @@
-//! An open transaction: a task that owns a session and does what its handle says until it ends.
+//! An open transaction: a handle that owns a session until it ends.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use larder_core::{
-    Begin, ColumnType, Error, ErrorKind, Outcome, Result, SCHEMA_LOCK_WAIT, Sql, SqlOutcome, Transaction,
-    Value, Verb,
+    Begin, ColumnType, Detached, Error, ErrorKind, Outcome, Result, SCHEMA_LOCK_WAIT, Sql, SqlOutcome,
+    Transaction, Value, Verb,
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    runtime::Handle as Runtime,
     time::{Instant, sleep, timeout_at},
 };
 
@@ -26,20 +33,6 @@ const SCHEMA_LOCK: i64 = 0x6c61_7264_6572;
 /// The longest pause between two looks at the lock.
 const SCHEMA_LOCK_PAUSE: Duration = Duration::from_millis(100);
 
-/// What a handle asks for, and where the answer goes.
-#[derive(Debug)]
-enum Request {
-    Verb(Verb, oneshot::Sender<Result<Outcome>>),
-    Sql(Sql, oneshot::Sender<Result<SqlOutcome>>),
-    Commit(oneshot::Sender<Result<()>>),
-    Rollback(oneshot::Sender<Result<()>>),
-}
-
-#[derive(Debug)]
-struct Handle {
-    requests: mpsc::Sender<Request>,
-}
-
 /// Opens a transaction.
 pub(crate) async fn begin(pool: &Arc<Pool>, begin: Begin) -> Result<Box<dyn Transaction>> {
     let wait = match begin {
@@ -48,26 +41,10 @@ pub(crate) async fn begin(pool: &Arc<Pool>, begin: Begin) -> Result<Box<dyn Tran
     };
     let deadline = Instant::now() + wait;
     let slot = pool.slot(deadline).await?;
-    let (opened, is_open) = oneshot::channel();
-    let (requests, inbox) = mpsc::channel(1);
-    tokio::spawn(async move {
-        let mut opened = opened;
-        let open = tokio::select! {
-            open = open(&slot, begin, deadline) => open,
-            // Nobody waits for it any more: what was begun goes with the session.
-            () = opened.closed() => return,
-        };
-        match open {
-            Ok(session) => {
-                // When nobody took it, the handle is gone too, and the transaction ends by that.
-                let _ = opened.send(Ok(()));
-                Actor { slot, session, inbox, begin, aborted: false }.run().await;
-            }
-            Err(error) => drop(opened.send(Err(error))),
-        }
-    });
-    is_open.await.map_err(|_| gone())??;
-    Ok(Box::new(Handle { requests }))
+    // When the caller goes away, what was begun goes with the session.
+    let session = open(&slot, begin, deadline).await?;
+    let open = Open { slot, session, begin, aborted: false };
+    Ok(Box::new(Handle { pool: Arc::clone(pool), shared: pool.transactions.add(open) }))
 }
 
 async fn open(slot: &Slot, begin: Begin, deadline: Instant) -> Result<Session> {
@@ -112,129 +89,108 @@ async fn begin_schema(session: &mut Session) -> Result<(), Failure> {
     }
 }
 
-struct Actor {
+/// The transactions that are open on a store, so that closing it ends them.
+#[derive(Debug, Default)]
+pub(crate) struct OpenTransactions {
+    next: AtomicU64,
+    all: Mutex<HashMap<u64, Weak<Shared>>>,
+}
+
+/// An open transaction, shared by its handle and the store; empty when it has ended.
+#[derive(Debug)]
+struct Shared {
+    number: u64,
+    state: tokio::sync::Mutex<Option<Open>>,
+}
+
+#[derive(Debug)]
+struct Open {
     slot: Slot,
     session: Session,
-    inbox: mpsc::Receiver<Request>,
     begin: Begin,
     /// An error other than `Conflict` happened: PostgreSQL would take a COMMIT and roll back.
     aborted: bool,
 }
 
-/// What becomes of the transaction after a request.
-enum Then {
-    GoOn,
-    /// It has ended; the session is as new.
-    Ended,
-    /// The session is not to be used again.
-    Drop,
+impl OpenTransactions {
+    fn add(&self, open: Open) -> Arc<Shared> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let shared = Arc::new(Shared { number, state: tokio::sync::Mutex::new(Some(open)) });
+        self.lock().insert(number, Arc::downgrade(&shared));
+        shared
+    }
+
+    fn remove(&self, number: u64) {
+        self.lock().remove(&number);
+    }
+
+    /// Rolls all of them back, each when the call that it is at has ended.
+    pub(crate) async fn end_all(&self) {
+        let all = std::mem::take(&mut *self.lock());
+        for shared in all.values().filter_map(Weak::upgrade) {
+            if let Some(open) = shared.state.lock().await.take() {
+                let _ = open.roll_back().await;
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Weak<Shared>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Actor {
-    async fn run(mut self) {
-        let mut closing = self.slot.pool().closing();
-        loop {
-            let request = tokio::select! {
-                request = self.inbox.recv() => request,
-                _ = closing.wait_for(|closing| *closing) => None,
-            };
-            let then = match request {
-                Some(request) => self.answer(request).await,
-                None => self.roll_back().await.1,
-            };
-            match then {
-                Then::GoOn => {}
-                Then::Ended => return self.slot.give_back(self.session).await,
-                Then::Drop => return,
-            }
-        }
-    }
-
-    async fn answer(&mut self, request: Request) -> Then {
-        match request {
-            Request::Verb(verb, answer) => {
-                let result = match self.refuse() {
-                    Some(error) => Err(error),
-                    None => {
-                        let deadline = self.deadline();
-                        bounded(deadline, execute_in_transaction(&mut self.session, &verb)).await
-                    }
-                };
-                self.reply(result, answer)
-            }
-            Request::Sql(sql, answer) => {
-                let result = match self.refuse() {
-                    Some(error) => Err(error),
-                    None => bounded(self.deadline(), in_place(&mut self.session, &sql)).await,
-                };
-                self.reply(result, answer)
-            }
-            Request::Commit(answer) => {
-                let (result, then) = self.commit().await;
-                let _ = answer.send(result);
-                then
-            }
-            Request::Rollback(answer) => {
-                let (result, then) = self.roll_back().await;
-                let _ = answer.send(result);
-                then
-            }
-        }
-    }
-
-    /// The deadline of a request; migrations have none.
+impl Open {
+    /// The deadline of a call; migrations have none.
     fn deadline(&self) -> Option<Instant> {
         (self.begin == Begin::Serializable).then(|| Instant::now() + self.slot.pool().config().timeout)
     }
 
-    fn refuse(&self) -> Option<Failure> {
-        self.aborted.then(|| Failure::Refused(Error::new(ErrorKind::TransactionAborted, "")))
+    fn refuse(&self) -> Result<(), Failure> {
+        match self.aborted {
+            true => Err(Failure::Refused(Error::new(ErrorKind::TransactionAborted, ""))),
+            false => Ok(()),
+        }
     }
 
-    fn reply<T>(&mut self, result: Result<T, Failure>, answer: oneshot::Sender<Result<T>>) -> Then {
-        let (result, then) = match result {
-            Ok(value) => (Ok(value), Then::GoOn),
-            Err(Failure::Lost(lost)) => {
-                self.slot.pool().lost_one();
-                // It was not committed, so nothing of it is there.
-                (Err(lost.into_unavailable()), Then::Drop)
-            }
-            Err(failure) => {
-                let error = failure.into_error();
-                self.aborted |= !matches!(error.kind(), ErrorKind::Conflict { .. });
-                let then = if *error.kind() == ErrorKind::Timeout { Then::Drop } else { Then::GoOn };
-                (Err(error), then)
-            }
-        };
-        let _ = answer.send(result);
-        then
+    async fn execute(&mut self, verb: &Verb) -> Result<Outcome, Failure> {
+        self.refuse()?;
+        bounded(self.deadline(), execute_in_transaction(&mut self.session, verb)).await
     }
 
-    async fn commit(&mut self) -> (Result<()>, Then) {
+    async fn sql(&mut self, sql: &Sql) -> Result<SqlOutcome, Failure> {
+        self.refuse()?;
+        bounded(self.deadline(), in_place(&mut self.session, sql)).await
+    }
+
+    async fn commit(mut self) -> Result<()> {
         if self.aborted {
-            let (_, then) = self.roll_back().await;
-            return (Err(Error::new(ErrorKind::TransactionAborted, "")), then);
+            let _ = self.roll_back().await;
+            return Err(Error::new(ErrorKind::TransactionAborted, ""));
         }
         match bounded(self.deadline(), self.session.script("COMMIT")).await {
-            Ok(()) => (Ok(()), Then::Ended),
+            Ok(()) => {
+                self.slot.give_back(self.session).await;
+                Ok(())
+            }
             Err(Failure::Lost(lost)) => {
                 self.slot.pool().lost_one();
-                (Err(lost.into_write_error()), Then::Drop)
+                Err(lost.into_write_error())
             }
             Err(failure) => {
                 let error = failure.into_error();
-                let then = if *error.kind() == ErrorKind::Timeout { Then::Drop } else { Then::Ended };
-                (Err(error), then)
+                if *error.kind() != ErrorKind::Timeout {
+                    self.slot.give_back(self.session).await;
+                }
+                Err(error)
             }
         }
     }
 
-    async fn roll_back(&mut self) -> (Result<()>, Then) {
+    async fn roll_back(mut self) -> Result<()> {
         let deadline = Instant::now() + self.slot.pool().config().timeout;
-        match bounded(Some(deadline), self.session.script("ROLLBACK")).await {
-            Ok(()) => (Ok(()), Then::Ended),
-            Err(failure) => (Err(failure.into_error()), Then::Drop),
-        }
+        bounded(Some(deadline), self.session.script("ROLLBACK")).await.map_err(Failure::into_error)?;
+        self.slot.give_back(self.session).await;
+        Ok(())
     }
 }
 
@@ -250,34 +206,77 @@ async fn bounded<T>(
     result.map_err(|failure| failure.explained(None))
 }
 
-impl Handle {
-    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<Result<T>>) -> Request) -> Result<T> {
-        let (answer, answered) = oneshot::channel();
-        self.requests.send(request(answer)).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+/// The connection was lost, the store closed, or the transaction is at its end.
+fn gone() -> Error {
+    Error::new(ErrorKind::Closed, "the transaction has ended")
+}
+
+/// The caller's hold on an open transaction. Dropping it rolls back.
+#[derive(Debug)]
+struct Handle {
+    pool: Arc<Pool>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.pool.transactions.remove(self.shared.number);
+        // When the store is ending it right now, it needs nothing more.
+        let open = self.shared.state.try_lock().ok().and_then(|mut state| state.take());
+        if let (Some(open), Ok(runtime)) = (open, Runtime::try_current()) {
+            runtime.spawn(open.roll_back());
+        }
     }
 }
 
-/// The task has ended: the connection was lost or the store closed.
-fn gone() -> Error {
-    Error::new(ErrorKind::Closed, "the transaction has ended")
+impl Handle {
+    /// What a call in the transaction answers, and what becomes of the transaction by it.
+    fn settle<T>(&self, state: &mut Option<Open>, result: Result<T, Failure>) -> Result<T> {
+        let failure = match result {
+            Ok(value) => return Ok(value),
+            Err(failure) => failure,
+        };
+        if let Failure::Lost(lost) = failure {
+            self.pool.lost_one();
+            // It was not committed, so nothing of it is there.
+            *state = None;
+            return Err(lost.into_unavailable());
+        }
+        let error = failure.into_error();
+        if *error.kind() == ErrorKind::Timeout {
+            // The session is in the middle of something.
+            *state = None;
+        } else if let Some(open) = state {
+            open.aborted |= !matches!(error.kind(), ErrorKind::Conflict { .. });
+        }
+        Err(error)
+    }
+
+    async fn take(&self) -> Result<Open> {
+        self.pool.transactions.remove(self.shared.number);
+        self.shared.state.lock().await.take().ok_or_else(gone)
+    }
 }
 
 #[async_trait]
 impl Transaction for Handle {
     async fn execute(&mut self, verb: Verb) -> Result<Outcome> {
-        self.ask(|answer| Request::Verb(verb, answer)).await
+        let mut state = self.shared.state.lock().await;
+        let result = state.as_mut().ok_or_else(gone)?.execute(&verb).await;
+        self.settle(&mut state, result)
     }
 
     async fn sql(&mut self, sql: Sql) -> Result<SqlOutcome> {
-        self.ask(|answer| Request::Sql(sql, answer)).await
+        let mut state = self.shared.state.lock().await;
+        let result = state.as_mut().ok_or_else(gone)?.sql(&sql).await;
+        self.settle(&mut state, result)
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
-        self.ask(Request::Commit).await
+        Detached::new(self.take().await?.commit()).await
     }
 
     async fn rollback(self: Box<Self>) -> Result<()> {
-        self.ask(Request::Rollback).await
+        Detached::new(self.take().await?.roll_back()).await
     }
 }

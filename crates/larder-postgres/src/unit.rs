@@ -5,8 +5,8 @@ use larder_sql::Lock;
 
 use crate::{
     error::Failure,
-    session::Session,
-    verb::{execute, execute_step},
+    session::{Command, Reply, Session},
+    verb::{execute, execute_step, one_statement, outcome},
 };
 
 /// Executes the steps, all or nothing.
@@ -15,8 +15,13 @@ pub(crate) async fn run(session: &mut Session, unit: &Unit) -> Result<Vec<Outcom
         [] => Ok(Vec::new()),
         [step] if is_atomic_alone(step) => Ok(vec![alone(session, step).await?]),
         steps => {
+            if let Some(commands) = commands(steps)
+                && let Some(outcomes) = together(session, steps, commands).await?
+            {
+                return Ok(outcomes);
+            }
             session.begin(begin(steps)).await?;
-            let result = in_order(session, steps).await;
+            let result = one_by_one(session, steps).await;
             session.end(result).await
         }
     }
@@ -35,7 +40,7 @@ async fn alone(session: &mut Session, step: &Step) -> Result<Outcome, Failure> {
 }
 
 fn begin(steps: &[Step]) -> &'static str {
-    if steps.iter().all(|step| step.verb.is_read()) {
+    if is_read(steps) {
         // One snapshot for all of them.
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     } else {
@@ -44,7 +49,86 @@ fn begin(steps: &[Step]) -> &'static str {
     }
 }
 
-async fn in_order(session: &mut Session, steps: &[Step]) -> Result<Vec<Outcome>, Failure> {
+fn is_read(steps: &[Step]) -> bool {
+    steps.iter().all(|step| step.verb.is_read())
+}
+
+/// BEGIN, the steps, and COMMIT where nothing but an error can speak against it: PostgreSQL turns the COMMIT of a failed
+/// transaction into ROLLBACK. `None` when a step is more than a statement.
+pub(crate) fn commands(steps: &[Step]) -> Option<Vec<Command>> {
+    let mut commands = Vec::with_capacity(steps.len() + 2);
+    commands.push(Command::script(begin(steps)));
+    for (index, step) in steps.iter().enumerate() {
+        commands.push(Command::Statement(one_statement(&step.verb, lock(steps, index))?));
+    }
+    if is_read(steps) || steps.iter().all(always_holds) {
+        commands.push(Command::script("COMMIT"));
+    }
+    Some(commands)
+}
+
+/// Is a step that raises no error always done, whatever its statement answered?
+fn always_holds(step: &Step) -> bool {
+    step.require == Require::Anything && !may_have_to_explain(&step.verb)
+}
+
+/// When its statement changes no row, is there more to ask?
+fn may_have_to_explain(verb: &Verb) -> bool {
+    match verb {
+        Verb::Update(update) => update.adds(),
+        Verb::Upsert(_) => true,
+        _ => false,
+    }
+}
+
+/// All steps in one round trip, and the decision in another where one is to be made. `None` when nothing was done because a
+/// step has to be looked at more closely.
+async fn together(
+    session: &mut Session,
+    steps: &[Step],
+    commands: Vec<Command>,
+) -> Result<Option<Vec<Outcome>>, Failure> {
+    let is_decided = commands.len() == steps.len() + 2;
+    let mut replies = session.trip(&commands).await?.into_iter();
+    // Nothing has been asked for with BEGIN.
+    let begun = replies.next().unwrap_or_else(|| Ok(Reply::default())).map_err(Failure::before_commit);
+    let judged = begun.and_then(|_| judge(steps, &mut replies, is_decided));
+    if !is_decided {
+        return match judged {
+            Ok(Some(outcomes)) => session.end(Ok(Some(outcomes))).await,
+            Ok(None) => session.script("ROLLBACK").await.map(|()| None),
+            Err(failure) => session.end(Err(failure)).await,
+        };
+    }
+    let outcomes = judged?;
+    replies.next().unwrap_or_else(|| Ok(Reply::default()))?;
+    Ok(outcomes)
+}
+
+/// The outcomes; `None` when one has to be looked at more closely; else the error of the first step that failed or did not
+/// find what it requires, which kept those after it from mattering.
+pub(crate) fn judge(
+    steps: &[Step],
+    replies: &mut impl Iterator<Item = Result<Reply, Failure>>,
+    is_decided: bool,
+) -> Result<Option<Vec<Outcome>>, Failure> {
+    let mut outcomes = Vec::with_capacity(steps.len());
+    for (step, reply) in steps.iter().zip(replies) {
+        let reply = reply.map_err(|failure| {
+            let failure = failure.explained(Some(&step.verb));
+            if is_decided { failure } else { failure.before_commit() }
+        })?;
+        let outcome = outcome(&step.verb, reply);
+        if outcome.rows() == 0 && may_have_to_explain(&step.verb) {
+            return Ok(None);
+        }
+        step.require.check(&outcome).map_err(Failure::Refused)?;
+        outcomes.push(outcome);
+    }
+    Ok(Some(outcomes))
+}
+
+async fn one_by_one(session: &mut Session, steps: &[Step]) -> Result<Vec<Outcome>, Failure> {
     let mut outcomes = Vec::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
         let outcome = execute_step(session, &step.verb, lock(steps, index)).await?;

@@ -1,9 +1,14 @@
 //! One verb on a session.
 
-use larder_core::{Claim, Error, ErrorKind, Insert, Outcome, Row, Table, Update, Upsert, Value, Verb};
+use larder_core::{
+    Claim, Delete, Error, ErrorKind, Insert, Outcome, Row, Table, Update, Upsert, Value, Verb,
+};
 use larder_sql::{Dialect, Lock, Statement};
 
-use crate::{error::Failure, session::Session};
+use crate::{
+    error::Failure,
+    session::{Reply, Session},
+};
 
 const POSTGRES: Dialect = Dialect::Postgres;
 
@@ -41,26 +46,55 @@ pub(crate) async fn execute_step(
 
 async fn statements(session: &mut Session, verb: &Verb, lock: Option<Lock>) -> Result<Outcome, Failure> {
     match verb {
-        Verb::Get(get) => {
-            let statement = match lock {
-                Some(lock) => larder_sql::get_locked(get, lock),
-                None => larder_sql::get(POSTGRES, get),
-            };
-            Ok(Outcome::Row(session.rows(statement).await?.into_iter().next()))
-        }
-        Verb::Select(select) => Ok(Outcome::Rows(session.rows(larder_sql::select(POSTGRES, select)).await?)),
-        Verb::Count(count) => {
-            let rows = session.rows(larder_sql::count(POSTGRES, count)).await?;
-            Ok(Outcome::Count(number(&rows)))
-        }
         Verb::Insert(insert) => write_rows(session, larder_sql::insert(POSTGRES, insert)).await,
         Verb::Update(update) => change(session, update).await,
-        Verb::Delete(delete) => {
-            changed(session, larder_sql::delete(POSTGRES, delete), delete.returning).await
-        }
         Verb::Upsert(upsert) => put(session, upsert).await,
         Verb::Claim(Claim { limit: 0, .. }) => Ok(Outcome::Rows(Vec::new())),
-        Verb::Claim(claim) => Ok(Outcome::Rows(session.rows(larder_sql::claim(claim)).await?)),
+        Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Delete(_) | Verb::Claim(_) => {
+            let reply = session.query(&statement(verb, lock)).await?;
+            Ok(outcome(verb, reply))
+        }
+    }
+}
+
+/// The statement of a verb that is one: all but inserts of many large rows.
+pub(crate) fn one_statement(verb: &Verb, lock: Option<Lock>) -> Option<Statement> {
+    match verb {
+        Verb::Insert(insert) => {
+            let mut statements = larder_sql::insert(POSTGRES, insert).into_iter();
+            statements.next().filter(|_| statements.next().is_none())
+        }
+        Verb::Claim(Claim { limit: 0, .. }) => None,
+        _ => Some(statement(verb, lock)),
+    }
+}
+
+fn statement(verb: &Verb, lock: Option<Lock>) -> Statement {
+    match verb {
+        Verb::Get(get) => match lock {
+            Some(lock) => larder_sql::get_locked(get, lock),
+            None => larder_sql::get(POSTGRES, get),
+        },
+        Verb::Select(select) => larder_sql::select(POSTGRES, select),
+        Verb::Count(count) => larder_sql::count(POSTGRES, count),
+        Verb::Insert(insert) => larder_sql::insert(POSTGRES, insert).swap_remove(0),
+        Verb::Update(update) => larder_sql::update(POSTGRES, update),
+        Verb::Delete(delete) => larder_sql::delete(POSTGRES, delete),
+        Verb::Upsert(upsert) => larder_sql::upsert(POSTGRES, upsert),
+        Verb::Claim(claim) => larder_sql::claim(claim),
+    }
+}
+
+/// What the reply to a verb's one statement answers.
+pub(crate) fn outcome(verb: &Verb, reply: Reply) -> Outcome {
+    match verb {
+        Verb::Get(_) | Verb::Upsert(_) => Outcome::Row(reply.rows.into_iter().next()),
+        Verb::Count(_) => Outcome::Count(number(&reply.rows)),
+        Verb::Select(_) | Verb::Claim(_) => Outcome::Rows(reply.rows),
+        Verb::Update(Update { returning: true, .. }) | Verb::Delete(Delete { returning: true, .. }) => {
+            Outcome::Rows(reply.rows)
+        }
+        Verb::Insert(_) | Verb::Update(_) | Verb::Delete(_) => Outcome::Count(reply.affected),
     }
 }
 
@@ -74,22 +108,16 @@ fn number(rows: &[Row]) -> u64 {
 async fn write_rows(session: &mut Session, statements: Vec<Statement>) -> Result<Outcome, Failure> {
     let mut written = 0;
     for statement in statements {
-        written += session.affected(statement).await?;
+        written += session.affected(&statement).await?;
     }
     Ok(Outcome::Count(written))
 }
 
-async fn changed(session: &mut Session, statement: Statement, returning: bool) -> Result<Outcome, Failure> {
-    Ok(if returning {
-        Outcome::Rows(session.rows(statement).await?)
-    } else {
-        Outcome::Count(session.affected(statement).await?)
-    })
-}
-
 async fn change(session: &mut Session, update: &Update) -> Result<Outcome, Failure> {
     for _ in 0..MAX_ATTEMPTS {
-        let outcome = changed(session, larder_sql::update(POSTGRES, update), update.returning).await?;
+        let reply = session.query(&larder_sql::update(POSTGRES, update)).await?;
+        let outcome =
+            if update.returning { Outcome::Rows(reply.rows) } else { Outcome::Count(reply.affected) };
         if outcome.rows() > 0 || !sum_was_in_the_way(session, update).await? {
             return Ok(outcome);
         }
@@ -101,7 +129,7 @@ async fn change(session: &mut Session, update: &Update) -> Result<Outcome, Failu
 /// or a sum overflows, which is the error.
 async fn sum_was_in_the_way(session: &mut Session, update: &Update) -> Result<bool, Failure> {
     let Some(probe) = larder_sql::add_probe(POSTGRES, update) else { return Ok(false) };
-    let rows = session.rows(probe).await?;
+    let rows = session.rows(&probe).await?;
     let Some(row) = rows.first() else { return Ok(false) };
     match larder_sql::add_overflow(update, row.values()) {
         Some(error) => Err(Failure::Refused(error)),
@@ -111,7 +139,7 @@ async fn sum_was_in_the_way(session: &mut Session, update: &Update) -> Result<bo
 
 async fn put(session: &mut Session, upsert: &Upsert) -> Result<Outcome, Failure> {
     for _ in 0..MAX_ATTEMPTS {
-        let rows = session.rows(larder_sql::upsert(POSTGRES, upsert)).await?;
+        let rows = session.rows(&larder_sql::upsert(POSTGRES, upsert)).await?;
         if let Some(row) = rows.into_iter().next() {
             return Ok(Outcome::Row(Some(row)));
         }
@@ -140,11 +168,11 @@ pub(crate) async fn execute_in_transaction(session: &mut Session, verb: &Verb) -
 
 /// An expected conflict raises nothing, so it costs no savepoint.
 async fn insert_one(session: &mut Session, table: &'static Table, row: &[Value]) -> Result<Outcome, Failure> {
-    if session.affected(larder_sql::insert_unless_conflict(POSTGRES, table, row)).await? == 1 {
+    if session.affected(&larder_sql::insert_unless_conflict(POSTGRES, table, row)).await? == 1 {
         return Ok(Outcome::Count(1));
     }
     let probe = larder_sql::conflict_probe(POSTGRES, table, row);
-    let rows = session.rows(probe.statement).await?;
+    let rows = session.rows(&probe.statement).await?;
     let taken =
         rows.first().and_then(|row| row.values().iter().position(|taken| *taken == Value::Bool(true)));
     Err(match taken.and_then(|index| probe.keys.get(index)) {
