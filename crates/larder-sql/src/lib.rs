@@ -1,7 +1,8 @@
 //! What larder's SQL databases share: [`Verb`](larder_core::Verb)s rendered for a [`Dialect`], DDL from the tables'
 //! metadata, and the logical schema that both are compared by.
 //!
-//! A driver calls [`check`] on a verb, renders it with the function of the verb's name, and executes the [`Statement`].
+//! A driver calls [`check`] on a verb, renders it with the function of the verb's name, and executes the [`Statement`]; with
+//! [`Statements`] the text of each shape of verb is written only once.
 //! What takes more than one statement (a claim on SQLite, an overflow, a conflict that must not raise) is described at the
 //! functions that render the parts.
 
@@ -16,7 +17,9 @@ mod fixtures;
 mod introspect;
 mod logical;
 mod read;
+mod shape;
 mod statement;
+mod statements;
 mod write;
 mod writer;
 
@@ -31,6 +34,7 @@ pub use logical::{
 };
 pub use read::{Lock, count, get, get_locked, select};
 pub use statement::{Bind, Returns, Statement};
+pub use statements::{Rendered, Statements};
 pub use write::{
     ConflictProbe, add_overflow, add_probe, conflict_probe, delete, insert, insert_unless_conflict, update,
     upsert, upsert_as_update,

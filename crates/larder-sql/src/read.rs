@@ -16,7 +16,7 @@ pub enum Lock {
 
 /// The statement of a [`Get`]: one row or none.
 pub fn get(dialect: Dialect, get: &Get) -> Statement {
-    get_with(dialect, get, "")
+    write_get(Writer::new(dialect, get.table), get, "")
 }
 
 /// As [`get`] on PostgreSQL, and the row is locked until the transaction has ended.
@@ -25,11 +25,10 @@ pub fn get_locked(get: &Get, lock: Lock) -> Statement {
         Lock::Share => " FOR SHARE",
         Lock::Update => " FOR NO KEY UPDATE",
     };
-    get_with(Dialect::Postgres, get, clause)
+    write_get(Writer::new(Dialect::Postgres, get.table), get, clause)
 }
 
-fn get_with(dialect: Dialect, get: &Get, lock: &str) -> Statement {
-    let mut writer = Writer::new(dialect, get.table);
+pub(crate) fn write_get(mut writer: Writer, get: &Get, lock: &str) -> Statement {
     select_visible(&mut writer);
     writer.conditions(Some(&get.key), get.owner, &Filter::always());
     writer.push(lock);
@@ -38,7 +37,10 @@ fn get_with(dialect: Dialect, get: &Get, lock: &str) -> Statement {
 
 /// The statement of a [`Select`].
 pub fn select(dialect: Dialect, select: &Select) -> Statement {
-    let mut writer = Writer::new(dialect, select.table);
+    write_select(Writer::new(dialect, select.table), select)
+}
+
+pub(crate) fn write_select(mut writer: Writer, select: &Select) -> Statement {
     select_visible(&mut writer);
     writer.conditions(None, select.owner, &select.filter);
     if let Some(position) = &select.after {
@@ -74,7 +76,10 @@ fn limit(writer: &mut Writer, select: &Select) {
 
 /// The statement of a [`Count`]: one row with one `Int`.
 pub fn count(dialect: Dialect, count: &Count) -> Statement {
-    let mut writer = Writer::new(dialect, count.table);
+    write_count(Writer::new(dialect, count.table), count)
+}
+
+pub(crate) fn write_count(mut writer: Writer, count: &Count) -> Statement {
     writer.push("SELECT count(*) FROM ");
     writer.table_name();
     writer.conditions(None, count.owner, &count.filter);

@@ -13,27 +13,39 @@ const MAX_SQLITE_ROWS: usize = 100;
 /// The statements of an [`Insert`], to be executed in one transaction when there are several; none for no rows. Each
 /// answers the number of its rows.
 pub fn insert(dialect: Dialect, insert: &Insert) -> Vec<Statement> {
-    let table = insert.table;
+    let statement = |rows| write_insert(Writer::new(dialect, insert.table), rows);
+    insert_chunks(dialect, insert).map(statement).collect()
+}
+
+/// The rows of each of the statements.
+pub(crate) fn insert_chunks(dialect: Dialect, insert: &Insert) -> impl Iterator<Item = &[Vec<Value>]> {
     let max_rows = match dialect {
         Dialect::Postgres => usize::MAX,
-        Dialect::Sqlite => (dialect.max_binds() / table.columns.len()).clamp(1, MAX_SQLITE_ROWS),
+        Dialect::Sqlite => (dialect.max_binds() / insert.table.columns.len()).clamp(1, MAX_SQLITE_ROWS),
     };
-    let chunks = chunks(&insert.rows, max_rows);
-    let statement = |rows: &[Vec<Value>]| match (dialect, rows) {
-        (Dialect::Postgres, [_, _, ..]) => insert_arrays(table, rows),
-        _ => insert_values(dialect, table, rows, ""),
-    };
-    chunks.into_iter().map(statement).collect()
+    let mut rest = &insert.rows[..];
+    std::iter::from_fn(move || {
+        let (chunk, others) = rest.split_at(chunk_length(rest, max_rows));
+        rest = others;
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}
+
+/// The statement that inserts these rows.
+pub(crate) fn write_insert(writer: Writer, rows: &[Vec<Value>]) -> Statement {
+    match (writer.dialect, rows) {
+        (Dialect::Postgres, [_, _, ..]) => insert_arrays(writer, rows),
+        _ => insert_values(writer, rows, ""),
+    }
 }
 
 /// The insert of one row that writes nothing, and raises nothing, when one of its keys is taken. When it answers that no
 /// row was written, [`conflict_probe`] tells which key it was.
 pub fn insert_unless_conflict(dialect: Dialect, table: &'static Table, row: &[Value]) -> Statement {
-    insert_values(dialect, table, &[row.to_vec()], " ON CONFLICT DO NOTHING")
+    insert_values(Writer::new(dialect, table), &[row.to_vec()], " ON CONFLICT DO NOTHING")
 }
 
-fn insert_values(dialect: Dialect, table: &'static Table, rows: &[Vec<Value>], rest: &str) -> Statement {
-    let mut writer = Writer::new(dialect, table);
+fn insert_values(mut writer: Writer, rows: &[Vec<Value>], rest: &str) -> Statement {
     insert_into(&mut writer);
     writer.push(" VALUES ");
     writer.separated(rows, ", ", |writer, row| values(writer, row));
@@ -58,8 +70,8 @@ fn values(writer: &mut Writer, row: &[Value]) {
 }
 
 /// One array for each column: the same text for any number of rows.
-fn insert_arrays(table: &'static Table, rows: &[Vec<Value>]) -> Statement {
-    let mut writer = Writer::new(Dialect::Postgres, table);
+fn insert_arrays(mut writer: Writer, rows: &[Vec<Value>]) -> Statement {
+    let table = writer.table;
     insert_into(&mut writer);
     writer.push(" SELECT ");
     writer.qualify("new");
@@ -79,20 +91,18 @@ fn insert_arrays(table: &'static Table, rows: &[Vec<Value>]) -> Statement {
     writer.finish(Returns::Affected)
 }
 
-fn chunks(rows: &[Vec<Value>], max_rows: usize) -> Vec<&[Vec<Value>]> {
-    let (mut chunks, mut begin, mut bytes) = (Vec::new(), 0, 0);
-    for (index, row) in rows.iter().enumerate() {
-        let size: usize = row.iter().map(Value::size).sum();
-        if index > begin && (index - begin == max_rows || bytes + size > MAX_STATEMENT_BYTES) {
-            chunks.push(&rows[begin..index]);
-            (begin, bytes) = (index, 0);
+/// How many of these rows, from the first, one statement takes; 0 when there are none.
+fn chunk_length(rows: &[Vec<Value>], max_rows: usize) -> usize {
+    let mut bytes = 0;
+    let fits = |(index, row): &(usize, &Vec<Value>)| {
+        // One row is always taken, whatever its size.
+        if *index == 0 && rows.len() == 1 {
+            return true;
         }
-        bytes += size;
-    }
-    if begin < rows.len() {
-        chunks.push(&rows[begin..]);
-    }
-    chunks
+        bytes += row.iter().map(Value::size).sum::<usize>();
+        *index == 0 || (*index < max_rows && bytes <= MAX_STATEMENT_BYTES)
+    };
+    rows.iter().enumerate().take_while(fits).count()
 }
 
 /// Asks which keys of a row are taken: one row, with a `Bool` for each of `keys`.
@@ -124,9 +134,12 @@ pub fn conflict_probe(dialect: Dialect, table: &'static Table, row: &[Value]) ->
 /// The statement of an [`Update`]. Rows in which a sum would leave the range of `i64` are passed over: when it changed no
 /// row, [`add_probe`] and [`add_overflow`] tell whether that is why.
 pub fn update(dialect: Dialect, update: &Update) -> Statement {
-    let mut writer = Writer::new(dialect, update.table);
+    write_update(Writer::new(dialect, update.table), update)
+}
+
+pub(crate) fn write_update(mut writer: Writer, update: &Update) -> Statement {
     let Update { key, filter, set, .. } = update;
-    if dialect == Dialect::Postgres && key.is_none() {
+    if writer.dialect == Dialect::Postgres && key.is_none() {
         // Rows are locked in the order of their keys, so that two updates of the same rows do not deadlock.
         chosen(&mut writer, None, update.owner, filter, |writer| {
             key_order(writer);
@@ -237,9 +250,12 @@ fn adds(update: &Update) -> impl Iterator<Item = (usize, i64)> + '_ {
 
 /// The statement of a [`Delete`].
 pub fn delete(dialect: Dialect, delete: &Delete) -> Statement {
-    let mut writer = Writer::new(dialect, delete.table);
+    write_delete(Writer::new(dialect, delete.table), delete)
+}
+
+pub(crate) fn write_delete(mut writer: Writer, delete: &Delete) -> Statement {
     let Delete { key, owner, filter, limit, .. } = delete;
-    match (dialect, limit) {
+    match (writer.dialect, limit) {
         (Dialect::Postgres, limit) if limit.is_some() || key.is_none() => {
             chosen(&mut writer, key.as_ref(), *owner, filter, |writer| {
                 match limit {
@@ -292,8 +308,11 @@ fn at_most(writer: &mut Writer, limit: u64) {
 /// The statement of an [`Upsert`]: the row as it is afterwards. No row at all when the one that is there belongs to somebody
 /// else, or a sum would overflow; [`upsert_as_update`] helps to tell the two apart.
 pub fn upsert(dialect: Dialect, upsert: &Upsert) -> Statement {
-    let table = upsert.table;
-    let mut writer = Writer::new(dialect, table);
+    write_upsert(Writer::new(dialect, upsert.table), upsert)
+}
+
+pub(crate) fn write_upsert(mut writer: Writer, upsert: &Upsert) -> Statement {
+    let table = writer.table;
     insert_into(&mut writer);
     writer.push(" VALUES ");
     values(&mut writer, &upsert.row);
