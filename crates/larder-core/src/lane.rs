@@ -45,6 +45,7 @@ pub struct LaneLimits {
 /// A bounded queue of work `W` answered by `A`. Shared by callers and carriers.
 #[derive(Debug)]
 pub struct Lane<W, A> {
+    name: &'static str,
     limits: LaneLimits,
     places: Semaphore,
     room: Semaphore,
@@ -127,9 +128,10 @@ pub struct Carrier<W, A> {
 }
 
 impl<W: Send + 'static, A: Send + 'static> Lane<W, A> {
-    /// An empty lane.
-    pub fn new(limits: LaneLimits) -> Arc<Self> {
+    /// An empty lane. Logs call it `name`.
+    pub fn new(name: &'static str, limits: LaneLimits) -> Arc<Self> {
         Arc::new(Self {
+            name,
             limits,
             places: Semaphore::new(limits.waiting),
             room: Semaphore::new((limits.waiting_bytes / ROOM).min(Semaphore::MAX_PERMITS)),
@@ -311,6 +313,7 @@ impl<W: Send + 'static, A: Send + 'static> Carrier<W, A> {
         }
         drop(state);
         lane.meter.count(batch.len(), waited);
+        tracing::trace!(lane = lane.name, items = batch.len(), bytes, ?waited, "a batch leaves");
         Some(batch)
     }
 }
@@ -395,7 +398,7 @@ mod tests {
     impl Fixture {
         fn new(limits: LaneLimits) -> Self {
             let (report, trips) = mpsc::unbounded_channel();
-            Self { lane: Lane::new(limits), report, trips }
+            Self { lane: Lane::new("test", limits), report, trips }
         }
 
         fn call(&self, work: u32, bytes: usize, patience: Duration) -> JoinHandle<Result<u32>> {

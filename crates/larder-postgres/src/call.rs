@@ -31,6 +31,44 @@ pub(crate) enum Answer {
     Version(String),
 }
 
+impl Answer {
+    /// The answer to a verb.
+    pub(crate) fn into_outcome(self) -> Result<Outcome> {
+        match self {
+            Self::Outcome(outcome) => Ok(outcome),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    /// The answer to a unit.
+    pub(crate) fn into_outcomes(self) -> Result<Vec<Outcome>> {
+        match self {
+            Self::Outcomes(outcomes) => Ok(outcomes),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    /// The answer to SQL.
+    pub(crate) fn into_sql(self) -> Result<SqlOutcome> {
+        match self {
+            Self::Sql(outcome) => Ok(outcome),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    /// The server's version.
+    pub(crate) fn into_version(self) -> Result<String> {
+        match self {
+            Self::Version(version) => Ok(version),
+            _ => Err(mixed_up()),
+        }
+    }
+}
+
+fn mixed_up() -> Error {
+    Error::corrupt("PostgresStore", "answer")
+}
+
 impl Job {
     /// May it be done twice, because it changes nothing?
     fn is_read(&self) -> bool {
@@ -65,7 +103,11 @@ impl Job {
 
 /// Executes a job by the store's deadline. The caller may go away: what was begun is ended all the same.
 pub(crate) async fn call(pool: &Arc<Pool>, job: Job) -> Result<Answer> {
-    let deadline = Instant::now() + pool.config().timeout;
+    call_by(pool, job, Instant::now() + pool.config().timeout).await
+}
+
+/// As [`call`], by this deadline.
+pub(crate) async fn call_by(pool: &Arc<Pool>, job: Job, deadline: Instant) -> Result<Answer> {
     let slot = pool.slot(deadline).await?;
     Detached::new(on_a_session(slot, job, deadline)).await
 }
@@ -109,7 +151,7 @@ pub(crate) async fn in_place(session: &mut Session, sql: &Sql) -> Result<SqlOutc
         session.spoilt = true;
         session.script(&sql.postgres).await.map(|()| SqlOutcome::default())
     } else {
-        session.sql(&statement(sql)).await
+        session.sql(&statement(sql).into()).await
     };
     done.map_err(|failure| failure.explained(None))
 }

@@ -30,7 +30,7 @@ pub struct PostgresConfig {
     /// The most connections, at least 1. 8: a server works best with a few per core, and a dozen processes with this many
     /// stay below its usual limit of 100.
     pub pool_size: u32,
-    /// Which calls of concurrent callers share statements and commits. [`LaneUse::Reads`].
+    /// Which calls of concurrent callers travel together. [`LaneUse::On`].
     pub lanes: LaneUse,
     /// How long making a connection may take. 5 s.
     pub connect_timeout: Duration,
@@ -64,16 +64,18 @@ pub enum SslMode {
     VerifyFull,
 }
 
-/// Which calls of concurrent callers travel together.
+/// Which calls of concurrent callers travel together, sharing statements, commits and round trips.
+///
+/// Each answers as if it had been sent alone, and a caller who is alone waits for nobody. A write that would have to wait for a
+/// lock of somebody else's is taken out of its batch after 50 ms and waits on a connection of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LaneUse {
     /// None: each call has a connection of its own.
     Off,
-    /// Look-ups by key, which never wait for a lock.
-    #[default]
+    /// Look-ups by key, short pages, and units that only read.
     Reads,
-    /// Look-ups, and inserts, updates and deletes by key. A write that has to wait for another's lock on its row keeps the
-    /// writes waiting that travel with it: for programs without long transactions.
+    /// These, and inserts, updates and deletes by key, upserts, claims, and units of them.
+    #[default]
     On,
 }
 

@@ -1,91 +1,129 @@
-//! Lanes: verbs of concurrent callers that travel together.
+//! Lanes: calls of concurrent callers that travel together.
 //!
-//! Reads have a lane and writes have one, so that a look-up never waits for a commit. A carrier is a task: it takes a
-//! session of the pool, then everything that waits in its lane, and executes it in as few statements as there are shapes
-//! among it. Each statement is its own transaction; a refused one is split until only the guilty verbs fail.
+//! Reads have a lane, writes have one, and claims have one, so that a look-up never waits for a commit, and a write never for
+//! the choice of due rows. A carrier takes a session of the pool, then everything that waits in its lane, and sends it in one
+//! round trip, in as few statements as there are shapes among it; writes in one commit. What is refused is split until only
+//! the guilty fail; what would have to wait for somebody's lock goes on its own.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::Arc,
-};
+mod reads;
+mod writes;
+
+use std::sync::Arc;
 
 use larder_core::{
-    Assign, Error, ErrorKind, Outcome, Result, Value, Verb,
+    Assign, Error, ErrorKind, Outcome, Result, Unit, Value, Verb,
     lane::{Carrier, Item, Lane, LaneLimits},
 };
-use larder_sql::{Batchable, RowKey};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use self::{reads::Read, writes::Write};
 use crate::{
     LaneUse,
-    error::{Failure, Lost},
+    call::Answer,
     pool::{Pool, Slot},
-    session::Session,
-    verb,
 };
 
 /// Two under way keep the server busy while one's answers are handed out; more only make smaller batches.
 const CARRIERS: usize = 2;
 
-/// The most verbs in a batch.
+/// One, so that all who claim while it is under way claim together.
+const CLAIM_CARRIERS: usize = 1;
+
+/// The most calls in a batch.
 const BATCH: usize = 128;
 
-/// The most bytes of values in a batch. A verb with more travels alone.
+/// The most bytes of values in a batch. A call with more travels alone.
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// The most verbs that wait in a lane.
+/// The most calls that wait in a lane, and the most bytes.
 const WAITING: usize = 10_000;
-
-/// A verb in a lane, with what it takes to travel with others.
-#[derive(Debug)]
-pub(crate) struct Passenger {
-    verb: Verb,
-    batchable: Batchable,
-}
-
-type Waiting = Item<Passenger, Outcome>;
+const WAITING_BYTES: usize = 64 * BATCH_BYTES;
 
 /// The lanes of a store.
 #[derive(Debug)]
 pub(crate) struct Lanes {
     pool: Arc<Pool>,
-    reads: Arc<Lane<Passenger, Outcome>>,
-    writes: Arc<Lane<Passenger, Outcome>>,
+    reads: Arc<Lane<Read, Answer>>,
+    writes: Arc<Lane<Write, Answer>>,
+    claims: Arc<Lane<Write, Answer>>,
 }
 
 impl Lanes {
     pub(crate) fn new(pool: &Arc<Pool>) -> Self {
-        let limits = LaneLimits {
-            carriers: CARRIERS,
+        let limits = |carriers| LaneLimits {
+            carriers,
             batch: BATCH,
             batch_bytes: BATCH_BYTES,
             waiting: WAITING,
-            waiting_bytes: 64 * BATCH_BYTES,
+            waiting_bytes: WAITING_BYTES,
         };
-        Self { pool: Arc::clone(pool), reads: Lane::new(limits), writes: Lane::new(limits) }
+        Self {
+            pool: Arc::clone(pool),
+            reads: Lane::new("postgres.reads", limits(CARRIERS)),
+            writes: Lane::new("postgres.writes", limits(CARRIERS)),
+            claims: Lane::new("postgres.claims", limits(CLAIM_CARRIERS)),
+        }
     }
 
     /// Executes a verb, or hands it back when it cannot travel with others.
     pub(crate) async fn execute(&self, verb: Verb) -> Result<Result<Outcome>, Verb> {
-        let (lane, is_read) = match self.pool.config().lanes {
-            LaneUse::Reads | LaneUse::On if verb.is_read() => (&self.reads, true),
-            LaneUse::On => (&self.writes, false),
-            LaneUse::Off | LaneUse::Reads => return Err(verb),
-        };
+        let use_of = self.pool.config().lanes;
         let bytes = size(&verb);
-        let batchable = if bytes <= BATCH_BYTES { larder_sql::batchable(&verb) } else { None };
-        let Some(batchable) = batchable else { return Err(verb) };
-        let deadline = Instant::now() + self.pool.config().timeout;
-        let carry = |carrier| carry(carrier, Arc::clone(&self.pool), is_read);
-        Ok(lane.send(Passenger { verb, batchable }, bytes, deadline, carry).await)
+        if use_of == LaneUse::Off || bytes > BATCH_BYTES {
+            return Err(verb);
+        }
+        let answer = if verb.is_read() {
+            self.read(Read::verb(verb)?, bytes).await
+        } else if use_of == LaneUse::On {
+            let lane = if matches!(verb, Verb::Claim(_)) { &self.claims } else { &self.writes };
+            self.write(lane, Write::verb(verb)?, bytes).await
+        } else {
+            return Err(verb);
+        };
+        Ok(answer.and_then(Answer::into_outcome))
+    }
+
+    /// Executes a unit, or hands it back when it cannot travel with others.
+    pub(crate) async fn run(&self, unit: Unit) -> Result<Result<Vec<Outcome>>, Unit> {
+        let use_of = self.pool.config().lanes;
+        let bytes = unit.steps.iter().map(|step| size(&step.verb)).sum();
+        if use_of == LaneUse::Off || bytes > BATCH_BYTES || unit.steps.is_empty() {
+            return Err(unit);
+        }
+        let answer = if unit.steps.iter().all(|step| step.verb.is_read()) {
+            self.read(Read::unit(unit)?, bytes).await
+        } else if use_of == LaneUse::On {
+            self.write(&self.writes, Write::unit(unit)?, bytes).await
+        } else {
+            return Err(unit);
+        };
+        Ok(answer.and_then(Answer::into_outcomes))
+    }
+
+    async fn read(&self, read: Read, bytes: usize) -> Result<Answer> {
+        let pool = Arc::clone(&self.pool);
+        let carry = |carrier| carry(carrier, pool, reads::carry);
+        self.reads.send(read, bytes, self.deadline(), carry).await
+    }
+
+    async fn write(&self, lane: &Arc<Lane<Write, Answer>>, write: Write, bytes: usize) -> Result<Answer> {
+        let pool = Arc::clone(&self.pool);
+        let carry = |carrier| carry(carrier, pool, writes::carry);
+        lane.send(write, bytes, self.deadline(), carry).await
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.pool.config().timeout
     }
 
     /// Takes nothing more in, and waits until what was taken in is answered.
     pub(crate) async fn finish(&self) {
         self.reads.close();
         self.writes.close();
+        self.claims.close();
         self.reads.finished().await;
         self.writes.finished().await;
+        self.claims.finished().await;
     }
 }
 
@@ -98,150 +136,39 @@ fn size(verb: &Verb) -> usize {
     match verb {
         Verb::Insert(insert) => insert.rows.iter().flatten().map(Value::size).sum(),
         Verb::Update(update) => of_set(&update.set),
+        Verb::Upsert(upsert) => upsert.row.iter().map(Value::size).sum::<usize>() + of_set(&upsert.set),
         _ => 64,
     }
 }
 
-async fn carry(mut carrier: Carrier<Passenger, Outcome>, pool: Arc<Pool>, is_read: bool) {
+/// Takes what waits in a lane and makes trips with it, until nothing waits.
+async fn carry<W, F>(
+    mut carrier: Carrier<W, Answer>,
+    pool: Arc<Pool>,
+    trip: impl Fn(Slot, Vec<Item<W, Answer>>) -> F,
+) where
+    W: Send + 'static,
+    F: Future<Output = ()>,
+{
     loop {
         let slot = pool.slot(Instant::now() + pool.config().timeout).await;
         let Some(batch) = carrier.next_batch() else { return };
-        tracing::trace!(verbs = batch.len(), is_read, "a batch leaves");
         match slot {
-            Ok(slot) => Trip { slot, is_read }.make(batch).await,
+            Ok(slot) => trip(slot, batch).await,
             Err(error) => answer_all(batch, &error),
         }
     }
 }
 
-fn answer_all(items: Vec<Waiting>, error: &Error) {
+fn answer_all<W>(items: impl IntoIterator<Item = Item<W, Answer>>, error: &Error) {
     items.into_iter().for_each(|item| item.answer(Err(error.clone())));
 }
 
-/// One batch on one slot.
-struct Trip {
-    slot: Slot,
-    is_read: bool,
+fn timed_out() -> Error {
+    Error::new(ErrorKind::Timeout, "")
 }
 
-impl Trip {
-    async fn make(self, batch: Vec<Waiting>) {
-        let mut groups = grouped(batch);
-        let mut session = None;
-        while let Some(group) = groups.pop_front() {
-            let deadline = deadline(&group);
-            let mut ready = match self.session(session.take(), deadline).await {
-                Ok(session) => session,
-                Err(error) => {
-                    answer_all(group, &error);
-                    continue;
-                }
-            };
-            match timeout_at(deadline, execute(&mut ready, &group)).await {
-                // Dropped in the middle of a call, the session is closed; the server cancels by its own deadline.
-                Err(_) => answer_all(group, &Error::new(ErrorKind::Timeout, "")),
-                Ok(Err(Failure::Lost(lost))) => {
-                    self.slot.pool().lost_one();
-                    let may_repeat = lost.nothing_applied || self.is_read;
-                    if ready.reused && may_repeat {
-                        // It had died while it was idle. A new one fails for itself or not at all.
-                        session = self.slot.connect(deadline).await.ok();
-                        groups.push_front(group);
-                    } else {
-                        answer_all(group, &self.lost(lost));
-                    }
-                }
-                Ok(result) => {
-                    settle(group, result, &mut groups);
-                    session = Some(ready);
-                }
-            }
-        }
-        if let Some(session) = session {
-            self.slot.give_back(session).await;
-        }
-    }
-
-    async fn session(&self, at_hand: Option<Session>, deadline: Instant) -> Result<Session> {
-        match at_hand {
-            Some(session) => Ok(session),
-            None if self.is_read => self.slot.session(deadline).await,
-            None => self.slot.living_session(deadline).await,
-        }
-    }
-
-    fn lost(&self, lost: Lost) -> Error {
-        if self.is_read { lost.into_unavailable() } else { lost.into_write_error() }
-    }
-}
-
-/// When the last of a group stops waiting.
-fn deadline(group: &[Waiting]) -> Instant {
-    group.iter().map(|item| item.deadline).max().unwrap_or_else(Instant::now)
-}
-
-/// The items in groups that can each be one statement: of one shape, no two meaning the same row, sorted by row.
-fn grouped(batch: Vec<Waiting>) -> VecDeque<Vec<Waiting>> {
-    let mut groups: Vec<(Vec<Waiting>, HashSet<RowKey>)> = Vec::new();
-    for item in batch {
-        let Batchable { shape, row, .. } = &item.work.batchable;
-        let fits = |(group, rows): &(Vec<Waiting>, HashSet<RowKey>)| {
-            let same_shape = group.first().is_some_and(|first| first.work.batchable.shape == *shape);
-            same_shape && row.as_ref().is_none_or(|row| !rows.contains(row))
-        };
-        let row = row.clone();
-        let found = groups.iter().position(fits).unwrap_or_else(|| {
-            groups.push(Default::default());
-            groups.len() - 1
-        });
-        groups[found].1.extend(row);
-        groups[found].0.push(item);
-    }
-    let sorted = groups.into_iter().map(|(mut group, _)| {
-        group.sort_by(|a, b| a.work.batchable.row.cmp(&b.work.batchable.row));
-        group
-    });
-    sorted.collect()
-}
-
-/// Executes a group: as one statement, or a single verb by itself.
-async fn execute(session: &mut Session, group: &[Waiting]) -> Result<Vec<Outcome>, Failure> {
-    if let [item] = group {
-        return Ok(vec![verb::execute(session, &item.work.verb).await?]);
-    }
-    let verbs: Vec<_> = group.iter().map(|item| (&item.work.verb, &item.work.batchable)).collect();
-    let Some(statement) = larder_sql::batch(&verbs) else {
-        return Err(Failure::Refused(Error::new(ErrorKind::TooLarge, "a batch")));
-    };
-    Ok(larder_sql::batch_answers(&verbs, session.rows(&statement).await?))
-}
-
-/// Answers a group, or splits it: nothing of a refused statement was applied, and only some of its verbs are to blame.
-fn settle(
-    mut group: Vec<Waiting>,
-    result: Result<Vec<Outcome>, Failure>,
-    groups: &mut VecDeque<Vec<Waiting>>,
-) {
-    let is_alone = group.len() == 1;
-    match result {
-        Ok(outcomes) => {
-            for (item, outcome) in group.into_iter().zip(outcomes) {
-                // That nothing was changed may be because a sum would overflow. Alone, the verb tells.
-                if outcome.rows() == 0
-                    && !is_alone
-                    && matches!(&item.work.verb, Verb::Update(update) if update.adds())
-                {
-                    groups.push_front(vec![item]);
-                } else {
-                    item.answer(Ok(outcome));
-                }
-            }
-        }
-        Err(failure) if is_alone => answer_all(group, &failure.into_error()),
-        Err(_) => {
-            let second_half = group.split_off(group.len() / 2);
-            groups.push_front(second_half);
-            groups.push_front(group);
-        }
-    }
+/// When the last of them stops waiting.
+fn deadline<'a, W: 'a>(items: impl IntoIterator<Item = &'a Item<W, Answer>>) -> Instant {
+    items.into_iter().map(|item| item.deadline).max().unwrap_or_else(Instant::now)
 }

@@ -12,11 +12,13 @@ use std::{
 };
 
 use larder_core::{Error, ErrorKind, Result};
+use larder_sql::{Dialect, Statements};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
     time::{Instant, timeout, timeout_at},
 };
-use tokio_postgres::{NoTls, Socket, config::SslMode as Encryption, tls::MakeTlsConnect};
+use tokio_postgres::{Client, NoTls, Socket, config::SslMode as Encryption, tls::MakeTlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{PostgresConfig, ServerError, SslMode, session::Session, tls, transaction::OpenTransactions};
@@ -34,6 +36,7 @@ const PATIENT_LOCK_WAIT: &str = "SET lock_timeout = 0";
 pub(crate) struct Pool {
     config: PostgresConfig,
     driver: tokio_postgres::Config,
+    statements: Arc<Statements>,
     tls: Option<MakeRustlsConnect>,
     /// The one used last comes first, so that few are kept busy and the server's caches are warm.
     idle: Mutex<Vec<Session>>,
@@ -62,6 +65,7 @@ impl Pool {
     pub(crate) fn new(config: PostgresConfig) -> Result<Arc<Self>> {
         Ok(Arc::new(Self {
             driver: config.driver_config(),
+            statements: Arc::new(Statements::new(Dialect::Postgres)),
             tls: tls::connector(&config)?,
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(config.pool_size.max(1) as usize)),
@@ -132,14 +136,17 @@ impl Pool {
     }
 
     async fn dial(&self, losses: u64) -> Result<Session, tokio_postgres::Error> {
-        let Some(tls) = &self.tls else { return dial(&self.driver, NoTls, losses).await };
-        match dial(&self.driver, tls.clone(), losses).await {
-            Err(error) if self.config.ssl_mode == SslMode::Allow && error.as_db_error().is_some() => {
-                let mut driver = self.driver.clone();
-                dial(driver.ssl_mode(Encryption::Require), tls.clone(), losses).await
-            }
-            dialled => dialled,
-        }
+        let (client, socket) = match &self.tls {
+            None => dial(&self.driver, NoTls).await?,
+            Some(tls) => match dial(&self.driver, tls.clone()).await {
+                Err(error) if self.config.ssl_mode == SslMode::Allow && error.as_db_error().is_some() => {
+                    let mut driver = self.driver.clone();
+                    dial(driver.ssl_mode(Encryption::Require), tls.clone()).await?
+                }
+                dialled => dialled?,
+            },
+        };
+        Ok(Session::new(client, socket, Arc::clone(&self.statements), losses))
     }
 
     fn no_answer(&self) -> Error {
@@ -163,6 +170,10 @@ pub(crate) struct Slot {
 impl Slot {
     pub(crate) fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    pub(crate) fn shared_pool(&self) -> Arc<Pool> {
+        Arc::clone(&self.pool)
     }
 
     /// A session that waits for locks as long as it takes: an idle one, which may have died unnoticed, else a new one.
@@ -277,8 +288,7 @@ fn closed() -> Error {
 async fn dial<T>(
     config: &tokio_postgres::Config,
     tls: T,
-    losses: u64,
-) -> Result<Session, tokio_postgres::Error>
+) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error>
 where
     T: MakeTlsConnect<Socket>,
     T::Stream: Send + 'static,
@@ -289,7 +299,7 @@ where
             tracing::debug!(%error, "a connection ended");
         }
     });
-    Ok(Session::new(client, socket, losses))
+    Ok((client, socket))
 }
 
 fn connect_error(config: &PostgresConfig, error: tokio_postgres::Error) -> Error {

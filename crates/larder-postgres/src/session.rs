@@ -3,11 +3,11 @@
 //! The connection's socket belongs to a task of its own, which reads as long as it lives: a connection that the server has
 //! ended is known to be dead before it is used. Statements are sent without waiting for the answers to those before.
 
-use std::{borrow::Cow, collections::HashMap, future::poll_fn, pin::pin, task::Poll};
+use std::{borrow::Cow, collections::HashMap, future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use futures_util::{StreamExt as _, future::maybe_done};
-use larder_core::{Error, Row, SqlOutcome};
-use larder_sql::{Returns, Statement};
+use larder_core::{ColumnType, Error, Row, SqlOutcome};
+use larder_sql::{Rendered, Returns, Statements};
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_postgres::{Client, RowStream};
 
@@ -24,7 +24,8 @@ const STATEMENTS: usize = 500;
 pub(crate) struct Session {
     client: Client,
     socket: Socket,
-    prepared: HashMap<String, tokio_postgres::Statement>,
+    statements: Arc<Statements>,
+    prepared: HashMap<Arc<str>, tokio_postgres::Statement>,
     /// When it was last known to be alive.
     seen_alive: Instant,
     /// How often the pool had lost a connection by then.
@@ -51,7 +52,7 @@ impl Drop for Socket {
 #[derive(Debug)]
 pub(crate) enum Command {
     /// A prepared statement.
-    Statement(Statement),
+    Statement(Rendered),
     /// A command without values, or a script of several, unprepared.
     Script(Cow<'static, str>),
 }
@@ -72,9 +73,15 @@ pub(crate) struct Reply {
 }
 
 impl Session {
-    pub(crate) fn new(client: Client, socket: JoinHandle<()>, losses_then: u64) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        socket: JoinHandle<()>,
+        statements: Arc<Statements>,
+        losses_then: u64,
+    ) -> Self {
         Self {
             client,
+            statements,
             socket: Socket(socket),
             prepared: HashMap::new(),
             seen_alive: Instant::now(),
@@ -83,6 +90,11 @@ impl Session {
             spoilt: false,
             hasty: false,
         }
+    }
+
+    /// What renders statements, for all sessions.
+    pub(crate) fn statements(&self) -> &Arc<Statements> {
+        &self.statements
     }
 
     /// Is the connection known to have ended?
@@ -113,18 +125,18 @@ impl Session {
     }
 
     /// Executes a statement.
-    pub(crate) async fn query(&mut self, statement: &Statement) -> Result<Reply, Failure> {
+    pub(crate) async fn query(&mut self, statement: &Rendered) -> Result<Reply, Failure> {
         self.prepare(std::iter::once(statement)).await?;
         self.send(statement).await
     }
 
     /// Executes a statement that answers rows.
-    pub(crate) async fn rows(&mut self, statement: &Statement) -> Result<Vec<Row>, Failure> {
+    pub(crate) async fn rows(&mut self, statement: &Rendered) -> Result<Vec<Row>, Failure> {
         Ok(self.query(statement).await?.rows)
     }
 
     /// Executes a statement that answers how many rows it changed.
-    pub(crate) async fn affected(&mut self, statement: &Statement) -> Result<u64, Failure> {
+    pub(crate) async fn affected(&mut self, statement: &Rendered) -> Result<u64, Failure> {
         Ok(self.query(statement).await?.affected)
     }
 
@@ -150,7 +162,7 @@ impl Session {
     }
 
     /// Executes a statement of a caller's.
-    pub(crate) async fn sql(&mut self, statement: &Statement) -> Result<SqlOutcome, Failure> {
+    pub(crate) async fn sql(&mut self, statement: &Rendered) -> Result<SqlOutcome, Failure> {
         let Reply { rows, affected } = self.query(statement).await?;
         // What returns rows and changes any, returns those that it changes.
         let changes = statement.returns == Returns::Affected || changes_rows(&statement.text);
@@ -182,8 +194,8 @@ impl Session {
     }
 
     /// Prepares those that are not yet, in one round trip.
-    async fn prepare<'a>(&mut self, statements: impl Iterator<Item = &'a Statement>) -> Result<(), Failure> {
-        let mut new: Vec<&Statement> = Vec::new();
+    async fn prepare<'a>(&mut self, statements: impl Iterator<Item = &'a Rendered>) -> Result<(), Failure> {
+        let mut new: Vec<&Rendered> = Vec::new();
         for statement in statements {
             let is_known = self.prepared.contains_key(&statement.text)
                 || new.iter().any(|other| other.text == statement.text);
@@ -211,7 +223,7 @@ impl Session {
     }
 
     /// Sends a statement that is prepared, when it is polled first, and waits for the answer.
-    async fn send(&self, statement: &Statement) -> Result<Reply, Failure> {
+    async fn send(&self, statement: &Rendered) -> Result<Reply, Failure> {
         let Some(prepared) = self.prepared.get(&statement.text) else {
             // It was prepared together with more others than are kept.
             return Err(Failure::Refused(Error::unsupported("too many different statements at once")));
@@ -252,6 +264,11 @@ async fn read(
     let forms = match returns {
         Returns::Affected => Ok(Vec::new()),
         Returns::Visible(table) => value::forms(columns, table.visible().iter().map(|column| column.kind)),
+        Returns::Numbered(table) => {
+            let mut kinds: Vec<_> = table.visible().iter().map(|column| column.kind).collect();
+            kinds.push(ColumnType::Int);
+            value::forms(columns, kinds.into_iter())
+        }
         Returns::Types(kinds) => value::forms(columns, kinds.iter().copied()),
     };
     let forms = forms.map_err(|(position, cause)| unreadable(returns, position, &cause));
@@ -277,7 +294,7 @@ async fn read(
 
 fn unreadable(returns: &Returns, position: usize, cause: &BoxError) -> Error {
     let error = match returns {
-        Returns::Visible(table) => {
+        Returns::Visible(table) | Returns::Numbered(table) => {
             let name = table.columns.get(position).map_or("", |column| column.name);
             Error::corrupt(table.entity, name)
         }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use larder_core::{
-    Begin, Capability, Error, Health, Outcome, Result, Sql, SqlOutcome, Store, Transaction, Unit, Verb,
+    Begin, Capability, Health, Outcome, Result, Sql, SqlOutcome, Store, Transaction, Unit, Verb,
 };
 use tokio::time::Instant;
 
 use crate::{
     PostgresConfig,
-    call::{Answer, Job, call},
+    call::{Job, call},
     lanes::Lanes,
     pool::Pool,
     transaction,
@@ -58,18 +58,16 @@ impl Store for PostgresStore {
             Ok(answer) => return answer,
             Err(verb) => verb,
         };
-        match call(&self.pool, Job::Verb(verb)).await? {
-            Answer::Outcome(outcome) => Ok(outcome),
-            _ => Err(mixed_up()),
-        }
+        call(&self.pool, Job::Verb(verb)).await?.into_outcome()
     }
 
     async fn run(&self, unit: Unit) -> Result<Vec<Outcome>> {
         unit.steps.iter().try_for_each(|step| larder_sql::check(&step.verb))?;
-        match call(&self.pool, Job::Unit(unit)).await? {
-            Answer::Outcomes(outcomes) => Ok(outcomes),
-            _ => Err(mixed_up()),
-        }
+        let unit = match self.lanes.run(unit).await {
+            Ok(answer) => return answer,
+            Err(unit) => unit,
+        };
+        call(&self.pool, Job::Unit(unit)).await?.into_outcomes()
     }
 
     async fn begin(&self, begin: Begin) -> Result<Box<dyn Transaction>> {
@@ -77,26 +75,17 @@ impl Store for PostgresStore {
     }
 
     async fn sql(&self, sql: Sql) -> Result<SqlOutcome> {
-        match call(&self.pool, Job::Sql(sql)).await? {
-            Answer::Sql(outcome) => Ok(outcome),
-            _ => Err(mixed_up()),
-        }
+        call(&self.pool, Job::Sql(sql)).await?.into_sql()
     }
 
     async fn health(&self) -> Result<Health> {
         let asked = Instant::now();
-        match call(&self.pool, Job::Version).await? {
-            Answer::Version(version) => Ok(Health::new(format!("PostgreSQL {version}"), asked.elapsed())),
-            _ => Err(mixed_up()),
-        }
+        let version = call(&self.pool, Job::Version).await?.into_version()?;
+        Ok(Health::new(format!("PostgreSQL {version}"), asked.elapsed()))
     }
 
     async fn close(&self) -> Result<()> {
         tokio::join!(self.lanes.finish(), self.pool.close());
         Ok(())
     }
-}
-
-fn mixed_up() -> Error {
-    Error::corrupt("PostgresStore", "answer")
 }

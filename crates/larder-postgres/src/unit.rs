@@ -1,7 +1,7 @@
 //! A unit on a session: its steps between BEGIN and COMMIT.
 
 use larder_core::{Outcome, Require, Step, Unit, Verb};
-use larder_sql::Lock;
+use larder_sql::{Lock, Statements};
 
 use crate::{
     error::Failure,
@@ -15,7 +15,7 @@ pub(crate) async fn run(session: &mut Session, unit: &Unit) -> Result<Vec<Outcom
         [] => Ok(Vec::new()),
         [step] if is_atomic_alone(step) => Ok(vec![alone(session, step).await?]),
         steps => {
-            if let Some(commands) = commands(steps)
+            if let Some(commands) = commands(session.statements(), steps)
                 && let Some(outcomes) = together(session, steps, commands).await?
             {
                 return Ok(outcomes);
@@ -29,7 +29,7 @@ pub(crate) async fn run(session: &mut Session, unit: &Unit) -> Result<Vec<Outcom
 
 /// Needs one statement no transaction around it? It does when what it did would have to be undone because its requirement is not
 /// met. One that had to find a row and found none has done nothing.
-fn is_atomic_alone(step: &Step) -> bool {
+pub(crate) fn is_atomic_alone(step: &Step) -> bool {
     step.verb.is_read() || !matches!(step.require, Require::NoRow { .. })
 }
 
@@ -55,11 +55,11 @@ fn is_read(steps: &[Step]) -> bool {
 
 /// BEGIN, the steps, and COMMIT where nothing but an error can speak against it: PostgreSQL turns the COMMIT of a failed
 /// transaction into ROLLBACK. `None` when a step is more than a statement.
-pub(crate) fn commands(steps: &[Step]) -> Option<Vec<Command>> {
+pub(crate) fn commands(statements: &Statements, steps: &[Step]) -> Option<Vec<Command>> {
     let mut commands = Vec::with_capacity(steps.len() + 2);
     commands.push(Command::script(begin(steps)));
     for (index, step) in steps.iter().enumerate() {
-        commands.push(Command::Statement(one_statement(&step.verb, lock(steps, index))?));
+        commands.push(Command::Statement(one_statement(statements, &step.verb, lock(steps, index))?));
     }
     if is_read(steps) || steps.iter().all(always_holds) {
         commands.push(Command::script("COMMIT"));
@@ -68,12 +68,12 @@ pub(crate) fn commands(steps: &[Step]) -> Option<Vec<Command>> {
 }
 
 /// Is a step that raises no error always done, whatever its statement answered?
-fn always_holds(step: &Step) -> bool {
+pub(crate) fn always_holds(step: &Step) -> bool {
     step.require == Require::Anything && !may_have_to_explain(&step.verb)
 }
 
 /// When its statement changes no row, is there more to ask?
-fn may_have_to_explain(verb: &Verb) -> bool {
+pub(crate) fn may_have_to_explain(verb: &Verb) -> bool {
     match verb {
         Verb::Update(update) => update.adds(),
         Verb::Upsert(_) => true,
@@ -139,7 +139,7 @@ async fn one_by_one(session: &mut Session, steps: &[Step]) -> Result<Vec<Outcome
 }
 
 /// How the row that a step must find is kept as it is. Among reads the snapshot does it.
-fn lock(steps: &[Step], index: usize) -> Option<Lock> {
+pub(crate) fn lock(steps: &[Step], index: usize) -> Option<Lock> {
     let Step { verb: Verb::Get(get), require: Require::Row { .. } } = &steps[index] else { return None };
     let mut writes = steps.iter().map(|step| &step.verb).filter(|verb| !verb.is_read()).peekable();
     writes.peek()?;

@@ -3,7 +3,7 @@
 use larder_core::{
     Claim, Delete, Error, ErrorKind, Insert, Outcome, Row, Table, Update, Upsert, Value, Verb,
 };
-use larder_sql::{Dialect, Lock, Statement};
+use larder_sql::{Dialect, Lock, Rendered, Statements};
 
 use crate::{
     error::Failure,
@@ -18,7 +18,7 @@ const MAX_ATTEMPTS: u32 = 10;
 /// Executes a verb by itself: a statement in autocommit.
 pub(crate) async fn execute(session: &mut Session, verb: &Verb) -> Result<Outcome, Failure> {
     if let Verb::Insert(insert) = verb {
-        let statements = larder_sql::insert(POSTGRES, insert);
+        let statements: Vec<_> = session.statements().insert(insert).collect();
         if statements.len() > 1 {
             return insert_together(session, statements)
                 .await
@@ -29,7 +29,7 @@ pub(crate) async fn execute(session: &mut Session, verb: &Verb) -> Result<Outcom
 }
 
 /// Several statements, all or nothing.
-async fn insert_together(session: &mut Session, statements: Vec<Statement>) -> Result<Outcome, Failure> {
+async fn insert_together(session: &mut Session, statements: Vec<Rendered>) -> Result<Outcome, Failure> {
     session.begin("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     let result = write_rows(session, statements).await;
     session.end(result).await
@@ -46,43 +46,41 @@ pub(crate) async fn execute_step(
 
 async fn statements(session: &mut Session, verb: &Verb, lock: Option<Lock>) -> Result<Outcome, Failure> {
     match verb {
-        Verb::Insert(insert) => write_rows(session, larder_sql::insert(POSTGRES, insert)).await,
+        Verb::Insert(insert) => {
+            let statements = session.statements().insert(insert).collect();
+            write_rows(session, statements).await
+        }
         Verb::Update(update) => change(session, update).await,
         Verb::Upsert(upsert) => put(session, upsert).await,
         Verb::Claim(Claim { limit: 0, .. }) => Ok(Outcome::Rows(Vec::new())),
         Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Delete(_) | Verb::Claim(_) => {
-            let reply = session.query(&statement(verb, lock)).await?;
-            Ok(outcome(verb, reply))
+            let Some(statement) = one_statement(session.statements(), verb, lock) else {
+                return Err(Failure::Refused(Error::unsupported("a verb without a statement")));
+            };
+            Ok(outcome(verb, session.query(&statement).await?))
         }
     }
 }
 
-/// The statement of a verb that is one: all but inserts of many large rows.
-pub(crate) fn one_statement(verb: &Verb, lock: Option<Lock>) -> Option<Statement> {
-    match verb {
-        Verb::Insert(insert) => {
-            let mut statements = larder_sql::insert(POSTGRES, insert).into_iter();
-            statements.next().filter(|_| statements.next().is_none())
-        }
-        Verb::Claim(Claim { limit: 0, .. }) => None,
-        _ => Some(statement(verb, lock)),
-    }
-}
-
-fn statement(verb: &Verb, lock: Option<Lock>) -> Statement {
-    match verb {
+/// The statement of a verb that is one: all but inserts of many large rows, and those that do nothing.
+pub(crate) fn one_statement(statements: &Statements, verb: &Verb, lock: Option<Lock>) -> Option<Rendered> {
+    Some(match verb {
         Verb::Get(get) => match lock {
-            Some(lock) => larder_sql::get_locked(get, lock),
-            None => larder_sql::get(POSTGRES, get),
+            Some(lock) => larder_sql::get_locked(get, lock).into(),
+            None => statements.get(get),
         },
-        Verb::Select(select) => larder_sql::select(POSTGRES, select),
-        Verb::Count(count) => larder_sql::count(POSTGRES, count),
-        Verb::Insert(insert) => larder_sql::insert(POSTGRES, insert).swap_remove(0),
-        Verb::Update(update) => larder_sql::update(POSTGRES, update),
-        Verb::Delete(delete) => larder_sql::delete(POSTGRES, delete),
-        Verb::Upsert(upsert) => larder_sql::upsert(POSTGRES, upsert),
-        Verb::Claim(claim) => larder_sql::claim(claim),
-    }
+        Verb::Select(select) => statements.select(select),
+        Verb::Count(count) => statements.count(count),
+        Verb::Insert(insert) => {
+            let mut all = statements.insert(insert);
+            return all.next().filter(|_| all.next().is_none());
+        }
+        Verb::Update(update) => statements.update(update),
+        Verb::Delete(delete) => statements.delete(delete),
+        Verb::Upsert(upsert) => statements.upsert(upsert),
+        Verb::Claim(Claim { limit: 0, .. }) => return None,
+        Verb::Claim(claim) => larder_sql::claim(claim).into(),
+    })
 }
 
 /// What the reply to a verb's one statement answers.
@@ -105,7 +103,7 @@ fn number(rows: &[Row]) -> u64 {
     }
 }
 
-async fn write_rows(session: &mut Session, statements: Vec<Statement>) -> Result<Outcome, Failure> {
+async fn write_rows(session: &mut Session, statements: Vec<Rendered>) -> Result<Outcome, Failure> {
     let mut written = 0;
     for statement in statements {
         written += session.affected(&statement).await?;
@@ -115,7 +113,8 @@ async fn write_rows(session: &mut Session, statements: Vec<Statement>) -> Result
 
 async fn change(session: &mut Session, update: &Update) -> Result<Outcome, Failure> {
     for _ in 0..MAX_ATTEMPTS {
-        let reply = session.query(&larder_sql::update(POSTGRES, update)).await?;
+        let statement = session.statements().update(update);
+        let reply = session.query(&statement).await?;
         let outcome =
             if update.returning { Outcome::Rows(reply.rows) } else { Outcome::Count(reply.affected) };
         if outcome.rows() > 0 || !sum_was_in_the_way(session, update).await? {
@@ -129,7 +128,7 @@ async fn change(session: &mut Session, update: &Update) -> Result<Outcome, Failu
 /// or a sum overflows, which is the error.
 async fn sum_was_in_the_way(session: &mut Session, update: &Update) -> Result<bool, Failure> {
     let Some(probe) = larder_sql::add_probe(POSTGRES, update) else { return Ok(false) };
-    let rows = session.rows(&probe).await?;
+    let rows = session.rows(&probe.into()).await?;
     let Some(row) = rows.first() else { return Ok(false) };
     match larder_sql::add_overflow(update, row.values()) {
         Some(error) => Err(Failure::Refused(error)),
@@ -139,7 +138,8 @@ async fn sum_was_in_the_way(session: &mut Session, update: &Update) -> Result<bo
 
 async fn put(session: &mut Session, upsert: &Upsert) -> Result<Outcome, Failure> {
     for _ in 0..MAX_ATTEMPTS {
-        let rows = session.rows(&larder_sql::upsert(POSTGRES, upsert)).await?;
+        let statement = session.statements().upsert(upsert);
+        let rows = session.rows(&statement).await?;
         if let Some(row) = rows.into_iter().next() {
             return Ok(Outcome::Row(Some(row)));
         }
@@ -168,11 +168,11 @@ pub(crate) async fn execute_in_transaction(session: &mut Session, verb: &Verb) -
 
 /// An expected conflict raises nothing, so it costs no savepoint.
 async fn insert_one(session: &mut Session, table: &'static Table, row: &[Value]) -> Result<Outcome, Failure> {
-    if session.affected(&larder_sql::insert_unless_conflict(POSTGRES, table, row)).await? == 1 {
+    if session.affected(&larder_sql::insert_unless_conflict(POSTGRES, table, row).into()).await? == 1 {
         return Ok(Outcome::Count(1));
     }
     let probe = larder_sql::conflict_probe(POSTGRES, table, row);
-    let rows = session.rows(&probe.statement).await?;
+    let rows = session.rows(&probe.statement.into()).await?;
     let taken =
         rows.first().and_then(|row| row.values().iter().position(|taken| *taken == Value::Bool(true)));
     Err(match taken.and_then(|index| probe.keys.get(index)) {

@@ -1,11 +1,22 @@
 //! Claiming: rows that no concurrent claim gets.
 
-use larder_core::{Claim, Filter, Key, Order, Update, Value};
+use larder_core::{Claim, ColumnType, Filter, Key, Op, Order, Update, Value};
 
-use crate::{Dialect, Returns, Statement, dialect::quote, writer::Writer};
+use crate::{Bind, Dialect, Returns, Statement, dialect::quote, write::NUMBER, writer::Writer};
 
 // Names that no column can have, because columns are snake_case.
 const TURN: &str = "\"#turn\"";
+const WHO: &str = "\"#who\"";
+const PLACE: &str = "\"#place\"";
+const CLAIM: &str = "\"#claim\"";
+
+/// What the rows are called that say which places belong to which claim, and what it sets.
+const SHARES: &str = "shares";
+
+/// How many due rows are looked at first for each that is claimed, and at least: so many that rows which other claims hold at
+/// the moment can be passed over.
+const WINDOW_PER_ROW: u64 = 8;
+const WINDOW_AT_LEAST: u64 = 64;
 
 fn key_name(index: usize) -> String {
     format!("#key{index}")
@@ -21,44 +32,148 @@ fn order_name(index: usize) -> String {
 pub fn claim(claim: &Claim) -> Statement {
     let mut writer = Writer::new(Dialect::Postgres, claim.table);
     writer.push("WITH ");
-    if claim.fair_by.is_some() {
-        turns(&mut writer, claim);
-    }
-    choice(&mut writer, claim);
-    change(&mut writer, claim);
+    chosen(&mut writer, claim);
+    change(&mut writer, claim, "chosen", "");
     writer.push("SELECT ");
     writer.separated(0..claim.table.visible, ", ", Writer::name);
     writer.push(" FROM \"changed\" ORDER BY ");
+    order_of_choice(&mut writer, claim);
+    writer.finish(Returns::Visible(claim.table))
+}
+
+/// Claims of several callers as one statement on PostgreSQL: rows are chosen for all of them together and dealt out in their
+/// order, the first to the first claim until it has as many as it may. Answers [`Returns::Numbered`]. `None` when they do not
+/// ask for the same: see [`join_filters`].
+pub(crate) fn claims(claims: &[&Claim]) -> Option<Statement> {
+    let (first, rest) = claims.split_first()?;
+    let mut all = Claim { limit: 0, ..(*first).clone() };
+    for claim in rest {
+        all.filter = join_filters(&all.filter, &claim.filter)?;
+    }
+    all.limit = claims.iter().map(|claim| claim.limit).fold(0, u32::saturating_add);
+    let mut writer = Writer::new(Dialect::Postgres, all.table);
+    writer.push("WITH ");
+    chosen(&mut writer, &all);
+    dealt(&mut writer, &all);
+    writer.bind_as_columns_of(SHARES);
+    let first_column = writer.binds().len();
+    change(&mut writer, &all, "dealt", SHARES);
+    writer.push("SELECT ");
+    writer.separated(0..all.table.visible, ", ", Writer::name);
+    writer.push(&format!(", {CLAIM} FROM \"changed\" ORDER BY {PLACE}"));
+    let mut statement = writer.finish(Returns::Numbered(all.table));
+    share_columns(&mut statement.binds, first_column, claims);
+    Some(statement)
+}
+
+/// Which place each chosen row has, from 1.
+fn dealt(writer: &mut Writer, claim: &Claim) {
+    writer.push("\"dealt\" AS (SELECT *, row_number() OVER (ORDER BY ");
+    order_of_choice(writer, claim);
+    writer.push(&format!(") AS {PLACE} FROM \"chosen\"), "));
+}
+
+/// Gives the shares their rows: what each claim sets, and which places are its own.
+fn share_columns(binds: &mut [Bind], first_column: usize, claims: &[&Claim]) {
+    let mut next_place = 1_i64;
+    let mut rows: Vec<Vec<Value>> = Vec::with_capacity(claims.len());
+    for (claim, number) in claims.iter().zip(0_i64..) {
+        let mut writer = Writer::new(Dialect::Postgres, claim.table);
+        writer.assignments(&claim.set);
+        let set = writer.binds().iter().filter_map(|bind| match bind {
+            Bind::One { value, .. } => Some(value.clone()),
+            Bind::Many { .. } => None,
+        });
+        let last_place = next_place + i64::from(claim.limit) - 1;
+        let share = [Value::Int(next_place), Value::Int(last_place), Value::Int(number)];
+        rows.push(set.chain(share).collect());
+        next_place = last_place + 1;
+    }
+    for (position, bind) in binds[first_column..].iter_mut().enumerate() {
+        let Bind::One { kind, .. } = *bind else { continue };
+        let column = rows.iter().map(|row| row.get(position).cloned().unwrap_or(Value::Null));
+        *bind = Bind::Many { kind, values: column.collect() };
+    }
+}
+
+/// The condition that meets both claims' filters, if they differ in nothing but how late a time or how great a number may
+/// be: the earlier, or the less, is met by whatever both would choose.
+pub(crate) fn join_filters(one: &Filter, other: &Filter) -> Option<Filter> {
+    let join_all = |ones: &[Filter], others: &[Filter]| {
+        let same_length = ones.len() == others.len();
+        let joined = || ones.iter().zip(others).map(|(one, other)| join_filters(one, other)).collect();
+        same_length.then(joined).flatten()
+    };
+    match (one, other) {
+        (Filter::All(ones), Filter::All(others)) => join_all(ones, others).map(Filter::All),
+        (Filter::Any(ones), Filter::Any(others)) => join_all(ones, others).map(Filter::Any),
+        (
+            Filter::Compare { column, op: op @ (Op::Lt | Op::Le), value },
+            Filter::Compare { column: other_column, op: other_op, value: other_value },
+        ) if column == other_column && op == other_op => {
+            let order = value.compare(other_value)?;
+            let lesser = if order.is_le() { value } else { other_value };
+            Some(Filter::Compare { column: *column, op: *op, value: lesser.clone() })
+        }
+        _ => (one == other).then(|| one.clone()),
+    }
+}
+
+/// `"chosen" AS …`: the keys of the rows to be claimed, and what they are ordered by, locked.
+fn chosen(writer: &mut Writer, claim: &Claim) {
+    if claim.fair_by.is_some() {
+        turns(writer, claim);
+        writer.push(", ");
+    }
+    choice(writer, claim);
+}
+
+fn order_of_choice(writer: &mut Writer, claim: &Claim) {
     if claim.fair_by.is_some() {
         writer.push(TURN);
         writer.push(", ");
     }
-    writer.separated(claim.order.iter().enumerate(), ", ", |writer, (index, by)| {
-        writer.push(&quote(&order_name(index)));
-        writer.direction(*by);
-    });
-    writer.finish(Returns::Visible(claim.table))
+    named_order(writer, claim);
 }
 
-/// Whose turn it is: the place of each row among those with the same value of `fair_by`. A window cannot lock rows, so the
-/// filter is evaluated again on the rows when they are locked.
+/// `"turns" AS …`: whose turn it is, the place of each row among those with the same value of `fair_by`. A window function
+/// cannot lock rows, so the filter is evaluated again on the rows when they are locked.
+///
+/// Looking at all that is due would cost more the more there is. The first due rows are enough when they belong to as many
+/// as are claimed, because the first turn of whoever comes later is later; only otherwise all are ranked.
 fn turns(writer: &mut Writer, claim: &Claim) {
-    writer.push("\"turns\" AS MATERIALIZED (SELECT ");
+    // A power of two, so that there are few different statements.
+    let limit = u64::from(claim.limit).next_power_of_two();
+    let some = limit * WINDOW_PER_ROW + WINDOW_AT_LEAST;
+    writer.push("\"window\" AS MATERIALIZED (SELECT ");
+    due(writer, claim);
+    writer.order(&claim.order);
+    writer.push(&format!(
+        " LIMIT {some}), \"enough\" AS MATERIALIZED (SELECT count(DISTINCT {WHO}) >= {limit} OR count(*) < {some} AS \"yes\" FROM \"window\"), "
+    ));
+    writer.push(&format!("\"turns\" AS MATERIALIZED (SELECT *, row_number() OVER (PARTITION BY {WHO}"));
+    writer.push(" ORDER BY ");
+    named_order(writer, claim);
+    writer.push(&format!(
+        ") AS {TURN} FROM (SELECT * FROM \"window\" WHERE (SELECT \"yes\" FROM \"enough\") UNION ALL SELECT "
+    ));
+    due(writer, claim);
+    writer.push(&format!(" AND NOT (SELECT \"yes\" FROM \"enough\")) AS \"due\" ORDER BY {TURN}, "));
+    named_order(writer, claim);
+    // So that the planner knows that there are few, whatever it thinks of the rows that are not looked at.
+    writer.push(&format!(" LIMIT {some})"));
+}
+
+/// The keys of the rows that may be claimed, whose they are, and what they are ordered by.
+fn due(writer: &mut Writer, claim: &Claim) {
     keys(writer);
     writer.push(", ");
-    turn(writer, claim);
+    writer.separated(claim.fair_by, ", ", Writer::column);
+    writer.push(&format!(" AS {WHO}"));
+    order_columns(writer, claim);
     writer.push(" FROM ");
     writer.table_name();
     writer.conditions(None, None, &claim.filter);
-    writer.push("), ");
-}
-
-fn turn(writer: &mut Writer, claim: &Claim) {
-    writer.push("row_number() OVER (PARTITION BY ");
-    writer.separated(claim.fair_by, ", ", Writer::column);
-    writer.order(&claim.order);
-    writer.push(") AS ");
-    writer.push(TURN);
 }
 
 fn keys(writer: &mut Writer) {
@@ -66,6 +181,23 @@ fn keys(writer: &mut Writer) {
         writer.column(column);
         writer.push(" AS ");
         writer.push(&quote(&key_name(index)));
+    });
+}
+
+fn order_columns(writer: &mut Writer, claim: &Claim) {
+    for (index, by) in claim.order.iter().enumerate() {
+        writer.push(", ");
+        writer.sort_form(by.column);
+        writer.push(" AS ");
+        writer.push(&quote(&order_name(index)));
+    }
+}
+
+/// The order of the claim, by the names that its columns have in the CTEs.
+fn named_order(writer: &mut Writer, claim: &Claim) {
+    writer.separated(claim.order.iter().enumerate(), ", ", |writer, (index, by)| {
+        writer.push(&quote(&order_name(index)));
+        writer.direction(*by);
     });
 }
 
@@ -77,12 +209,7 @@ fn choice(writer: &mut Writer, claim: &Claim) {
         writer.push(", \"turns\".");
         writer.push(TURN);
     }
-    for (index, by) in claim.order.iter().enumerate() {
-        writer.push(", ");
-        writer.sort_form(by.column);
-        writer.push(" AS ");
-        writer.push(&quote(&order_name(index)));
-    }
+    order_columns(writer, claim);
     writer.push(" FROM ");
     writer.table_name();
     if claim.fair_by.is_some() {
@@ -91,8 +218,7 @@ fn choice(writer: &mut Writer, claim: &Claim) {
     }
     writer.conditions(None, None, &claim.filter);
     choice_order(writer, claim);
-    writer.push(" LIMIT ");
-    writer.number(u64::from(claim.limit));
+    limit(writer, claim);
     // Not FOR UPDATE, which a child that is being inserted would make it pass over.
     writer.push(" FOR NO KEY UPDATE OF ");
     writer.table_name();
@@ -112,26 +238,40 @@ fn choice_order(writer: &mut Writer, claim: &Claim) {
     writer.separated(&claim.order, ", ", order);
 }
 
-fn change(writer: &mut Writer, claim: &Claim) {
+/// `"changed" AS …`: changes the rows that were `chosen`, dealt out among the rows called `shares` if there are such.
+fn change(writer: &mut Writer, claim: &Claim, chosen: &str, shares: &'static str) {
+    let chosen = quote(chosen);
     writer.push("\"changed\" AS (UPDATE ");
     writer.table_name();
     writer.push(" SET ");
     writer.assignments(&claim.set);
-    writer.push(" FROM \"chosen\" WHERE ");
-    writer.same_key("chosen", key_name);
+    writer.push(&format!(" FROM {chosen}"));
+    writer.rows_here(", ");
+    writer.push(" WHERE ");
+    writer.same_key(chosen.trim_matches('"'), key_name);
+    let is_shared = !shares.is_empty();
+    if is_shared {
+        writer.push(&format!(" AND {chosen}.{PLACE} BETWEEN "));
+        writer.bind(ColumnType::Int, NUMBER);
+        writer.push(" AND ");
+        writer.bind(ColumnType::Int, NUMBER);
+    }
     writer.push(" RETURNING ");
     writer.separated(0..claim.table.visible, ", ", |writer, column| {
         writer.read_form(column);
         writer.push(" AS ");
         writer.name(column);
     });
+    if is_shared {
+        writer.push(&format!(", {chosen}.{PLACE}, "));
+        writer.bind(ColumnType::Int, NUMBER);
+        writer.push(&format!(" AS {CLAIM}"));
+    }
     if claim.fair_by.is_some() {
-        writer.push(", \"chosen\".");
-        writer.push(TURN);
+        writer.push(&format!(", {chosen}.{TURN}"));
     }
     for index in 0..claim.order.len() {
-        writer.push(", \"chosen\".");
-        writer.push(&quote(&order_name(index)));
+        writer.push(&format!(", {chosen}.{}", quote(&order_name(index))));
     }
     writer.push(") ");
 }
@@ -141,25 +281,37 @@ fn change(writer: &mut Writer, claim: &Claim) {
 pub fn claim_keys(claim: &Claim) -> Statement {
     let table = claim.table;
     let mut writer = Writer::new(Dialect::Sqlite, table);
-    writer.push("SELECT ");
-    writer.separated(table.primary_key, ", ", |writer, &column| writer.column(column));
-    writer.push(" FROM ");
     if claim.fair_by.is_some() {
-        writer.push("(SELECT *, ");
-        turn(&mut writer, claim);
+        writer.push("WITH ");
+        turns(&mut writer, claim);
+        writer.push(" SELECT ");
+        writer.separated(0..table.primary_key.len(), ", ", |writer, index| {
+            writer.push(&quote(&key_name(index)));
+        });
+        writer.push(" FROM \"turns\" ORDER BY ");
+        order_of_choice(&mut writer, claim);
+    } else {
+        writer.push("SELECT ");
+        writer.separated(table.primary_key, ", ", |writer, &column| writer.column(column));
         writer.push(" FROM ");
         writer.table_name();
         writer.conditions(None, None, &claim.filter);
-        writer.push(")");
-    } else {
-        writer.table_name();
-        writer.conditions(None, None, &claim.filter);
+        choice_order(&mut writer, claim);
     }
-    choice_order(&mut writer, claim);
-    writer.push(" LIMIT ");
-    writer.number(u64::from(claim.limit));
+    limit(&mut writer, claim);
     let kinds = table.primary_key.iter().map(|&column| table.columns[column].kind).collect();
     writer.finish(Returns::Types(kinds))
+}
+
+/// How many rows at most. Of the few that have their turn it is a bind; where the planner has to know how little is wanted of
+/// the whole table, it is part of the text.
+fn limit(writer: &mut Writer, claim: &Claim) {
+    writer.push(" LIMIT ");
+    if claim.fair_by.is_some() {
+        writer.bind(ColumnType::Int, Value::Int(claim.limit.into()));
+    } else {
+        writer.number(u64::from(claim.limit));
+    }
 }
 
 /// What a [`Claim`] does to the row with this primary key, as [`claim_keys`] found it.
@@ -207,18 +359,77 @@ mod tests {
 
     #[test]
     fn in_turns() {
-        let expected = [
-            r##"WITH "turns" AS MATERIALIZED (SELECT "id" AS "#key0", row_number() OVER (PARTITION BY "user_id" ORDER BY "due" ASC NULLS LAST, "id" ASC) AS "#turn" FROM "jobs" WHERE "due" IS NOT NULL), "##,
-            r##""chosen" AS MATERIALIZED (SELECT "jobs"."id" AS "#key0", "turns"."#turn", "jobs"."due" AS "#order0", "jobs"."id" AS "#order1" FROM "jobs" JOIN "turns" ON "jobs"."id" = "turns"."#key0" WHERE "jobs"."due" IS NOT NULL ORDER BY "#turn", "jobs"."due" ASC NULLS LAST, "jobs"."id" ASC LIMIT 5 FOR NO KEY UPDATE OF "jobs" SKIP LOCKED), "##,
+        let turns = [
+            r##"WITH "window" AS MATERIALIZED (SELECT "id" AS "#key0", "user_id" AS "#who", "due" AS "#order0", "id" AS "#order1" FROM "jobs" WHERE "due" IS NOT NULL ORDER BY "due" ASC NULLS LAST, "id" ASC LIMIT 128), "##,
+            r##""enough" AS MATERIALIZED (SELECT count(DISTINCT "#who") >= 8 OR count(*) < 128 AS "yes" FROM "window"), "##,
+            r##""turns" AS MATERIALIZED (SELECT *, row_number() OVER (PARTITION BY "#who" ORDER BY "#order0" ASC NULLS LAST, "#order1" ASC) AS "#turn" FROM (SELECT * FROM "window" WHERE (SELECT "yes" FROM "enough") "##,
+            r##"UNION ALL SELECT "id" AS "#key0", "user_id" AS "#who", "due" AS "#order0", "id" AS "#order1" FROM "jobs" WHERE "due" IS NOT NULL AND NOT (SELECT "yes" FROM "enough")) AS "due" ORDER BY "#turn", "#order0" ASC NULLS LAST, "#order1" ASC LIMIT 128)"##,
         ];
+        let turns = turns.concat();
+        let chosen = r##", "chosen" AS MATERIALIZED (SELECT "jobs"."id" AS "#key0", "turns"."#turn", "jobs"."due" AS "#order0", "jobs"."id" AS "#order1" FROM "jobs" JOIN "turns" ON "jobs"."id" = "turns"."#key0" WHERE "jobs"."due" IS NOT NULL ORDER BY "#turn", "jobs"."due" ASC NULLS LAST, "jobs"."id" ASC LIMIT $1 FOR NO KEY UPDATE OF "jobs" SKIP LOCKED), "##;
         let text = claim(&due(Some(1))).text;
-        assert!(text.starts_with(&expected.concat()), "{text}");
+        assert!(text.starts_with(&format!("{turns}{chosen}")), "{text}");
+        let order = r##" FROM "changed" ORDER BY "#turn", "#order0" ASC NULLS LAST, "#order1" ASC"##;
+        assert!(text.ends_with(order), "{text}");
+        let on_sqlite = r##" SELECT "#key0" FROM "turns" ORDER BY "#turn", "#order0" ASC NULLS LAST, "#order1" ASC LIMIT ?1"##;
+        assert_eq!(claim_keys(&due(Some(1))).text, format!("{turns}{on_sqlite}"));
+    }
+
+    #[test]
+    fn shared_by_several() {
+        let by_time = |seconds| {
+            let value = Value::Time(chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(seconds));
+            Filter::IsNotNull(3).and(Filter::Compare { column: 3, op: Op::Le, value })
+        };
+        let one = Claim { filter: by_time(7), limit: 2, ..due(None) };
+        let other = Claim {
+            filter: by_time(5),
+            limit: 1,
+            set: vec![(2, Assign::Set(text("it's off"))), (4, Assign::Add(2))],
+            ..due(None)
+        };
+        let statement = claims(&[&one, &other]).unwrap();
+        let dealt = r##""dealt" AS (SELECT *, row_number() OVER (ORDER BY "#order0" ASC NULLS LAST, "#order1" ASC) AS "#place" FROM "chosen"), "changed" AS (UPDATE "jobs" SET "status" = "shares"."2"::"job_status", "count" = "jobs"."count" + "shares"."3" FROM "dealt", unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS "shares" ("2", "3", "4", "5", "6") WHERE "jobs"."id" = "dealt"."#key0" AND "dealt"."#place" BETWEEN "shares"."4" AND "shares"."5" RETURNING "##;
+        assert!(statement.text.contains(dealt), "{}", statement.text);
+        assert!(statement.text.contains(" LIMIT 3 "), "{}", statement.text);
         assert!(
-            text.ends_with(r##" FROM "changed" ORDER BY "#turn", "#order0" ASC NULLS LAST, "#order1" ASC"##),
-            "{text}"
+            statement.text.ends_with(r##""#claim" FROM "changed" ORDER BY "#place""##),
+            "{}",
+            statement.text
         );
-        let expected = r##"SELECT "id" FROM (SELECT *, row_number() OVER (PARTITION BY "user_id" ORDER BY "due" ASC NULLS LAST, "id" ASC) AS "#turn" FROM "jobs" WHERE "due" IS NOT NULL) ORDER BY "#turn", "due" ASC NULLS LAST, "id" ASC LIMIT 5"##;
-        assert_eq!(claim_keys(&due(Some(1))).text, expected);
+        let columns: Vec<Vec<Value>> = statement.binds[1..]
+            .iter()
+            .map(|bind| match bind {
+                Bind::Many { values, .. } => values.clone(),
+                Bind::One { .. } => panic!("no array"),
+            })
+            .collect();
+        let ints = |ints: [i64; 2]| ints.map(Value::Int).to_vec();
+        assert_eq!(
+            columns,
+            [vec![text("ON"), text("it's off")], ints([1, 2]), ints([1, 3]), ints([2, 3]), ints([0, 1])]
+        );
+        assert!(
+            matches!(&statement.binds[0], Bind::One { value: Value::Time(time), .. } if time.timestamp() == 5)
+        );
+    }
+
+    #[test]
+    fn filters_that_want_the_same() {
+        let compare = |op, value| Filter::Compare { column: 4, op, value: Value::Int(value) };
+        let join = |one, other| join_filters(&one, &other);
+        assert_eq!(join(compare(Op::Lt, 1), compare(Op::Lt, 2)), Some(compare(Op::Lt, 1)));
+        let all = |value| Filter::All(vec![Filter::IsNull(3), Filter::IsNull(4).or(compare(Op::Le, value))]);
+        assert_eq!(join(all(9), all(3)), Some(all(3)));
+        for (one, other) in [
+            (compare(Op::Eq, 1), compare(Op::Eq, 2)),
+            (compare(Op::Lt, 1), compare(Op::Le, 1)),
+            (compare(Op::Ge, 1), compare(Op::Ge, 2)),
+            (Filter::IsNull(3), Filter::IsNull(4)),
+            (Filter::All(vec![]), Filter::All(vec![Filter::IsNull(3)])),
+        ] {
+            assert_eq!(join(one, other), None);
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod statements;
 mod write;
 mod writer;
 
-pub use batch::{Batchable, RowKey, batch, batch_answers, batchable};
+pub use batch::{Batchable, RowKey, batch_answers};
 pub use check::check;
 pub use claim::{claim, claim_keys, claim_update};
 pub use ddl::{create_schema, create_table};

@@ -14,6 +14,16 @@ pub enum Lock {
     Update,
 }
 
+impl Lock {
+    /// What ends the statement.
+    pub(crate) fn clause(self) -> &'static str {
+        match self {
+            Self::Share => " FOR SHARE",
+            Self::Update => " FOR NO KEY UPDATE",
+        }
+    }
+}
+
 /// The statement of a [`Get`]: one row or none.
 pub fn get(dialect: Dialect, get: &Get) -> Statement {
     write_get(Writer::new(dialect, get.table), get, "")
@@ -21,11 +31,7 @@ pub fn get(dialect: Dialect, get: &Get) -> Statement {
 
 /// As [`get`] on PostgreSQL, and the row is locked until the transaction has ended.
 pub fn get_locked(get: &Get, lock: Lock) -> Statement {
-    let clause = match lock {
-        Lock::Share => " FOR SHARE",
-        Lock::Update => " FOR NO KEY UPDATE",
-    };
-    write_get(Writer::new(Dialect::Postgres, get.table), get, clause)
+    write_get(Writer::new(Dialect::Postgres, get.table), get, lock.clause())
 }
 
 pub(crate) fn write_get(mut writer: Writer, get: &Get, lock: &str) -> Statement {

@@ -38,6 +38,13 @@ impl Shape {
         shape
     }
 
+    /// Of a look-up among others, whoever's row it may see.
+    pub(crate) fn of_look_up(get: &Get) -> Self {
+        let mut shape = Self::new(Dialect::Postgres, 0, get.table);
+        shape.key(&get.key);
+        shape
+    }
+
     pub(crate) fn of_select(dialect: Dialect, select: &Select) -> Self {
         let mut shape = Self::new(dialect, 1, select.table);
         shape.flag(select.owner.is_some());

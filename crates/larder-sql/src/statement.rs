@@ -40,6 +40,9 @@ pub enum Returns {
     Affected,
     /// The visible columns of the table, in their order.
     Visible(&'static Table),
+    /// The visible columns of the table, then an `Int`: the number of the batch's verb that the row answers. Only statements
+    /// of a batch answer so.
+    Numbered(&'static Table),
     /// Columns of these types. SQLite answers a `Bool` with 0 or 1.
     Types(Vec<ColumnType>),
 }

@@ -18,6 +18,9 @@ use crate::{
 /// How many bytes of texts and shapes are kept. Beyond it all are forgotten: what is in use comes back at once.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
+/// What the shapes of batches begin with: no verb's shape does.
+const BATCH: &[u8] = &[u8::MAX];
+
 /// A [`Statement`] whose text is shared with all others of its shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
@@ -106,9 +109,9 @@ impl Statements {
     }
 
     fn render(&self, table: &'static Table, shape: Shape, write: impl Fn(Writer) -> Statement) -> Rendered {
-        let Some(text) = self.known(&shape) else {
+        let Some(text) = self.known(shape.bytes()) else {
             let rendered = Rendered::from(write(Writer::new(self.dialect, table)));
-            self.keep(shape, &rendered.text);
+            self.keep(shape.into_bytes(), &rendered.text);
             return rendered;
         };
         debug_assert_eq!(
@@ -120,13 +123,29 @@ impl Statements {
         Rendered { text, binds, returns }
     }
 
-    fn known(&self, shape: &Shape) -> Option<Arc<str>> {
-        let texts = self.texts.read().unwrap_or_else(PoisonError::into_inner);
-        texts.of_shape.get(shape.bytes()).cloned()
+    /// A statement of a batch of verbs of this shape: `write` is given a writer, and joins the rows of the batch.
+    pub(crate) fn render_batch(
+        &self,
+        shape: &[u8],
+        table: &'static Table,
+        write: impl Fn(Writer) -> Statement,
+    ) -> Rendered {
+        let key = [BATCH, shape].concat();
+        let Some(text) = self.known(&key) else {
+            let rendered = Rendered::from(write(Writer::new(self.dialect, table)));
+            self.keep(key.into(), &rendered.text);
+            return rendered;
+        };
+        let Statement { binds, returns, .. } = write(Writer::of_binds(self.dialect, table));
+        Rendered { text, binds, returns }
     }
 
-    fn keep(&self, shape: Shape, text: &Arc<str>) {
-        let shape = shape.into_bytes();
+    fn known(&self, shape: &[u8]) -> Option<Arc<str>> {
+        let texts = self.texts.read().unwrap_or_else(PoisonError::into_inner);
+        texts.of_shape.get(shape).cloned()
+    }
+
+    fn keep(&self, shape: Box<[u8]>, text: &Arc<str>) {
         let size = shape.len() + text.len();
         let mut texts = self.texts.write().unwrap_or_else(PoisonError::into_inner);
         if texts.bytes + size > MAX_BYTES {

@@ -154,7 +154,8 @@ pub(crate) fn write_update(mut writer: Writer, update: &Update) -> Statement {
     update_where(writer, update, update.returning)
 }
 
-/// An update of the rows that its conditions choose. The writer may bind columns of joined rows.
+/// An update of the rows that its conditions choose. The writer may bind columns of joined rows; then the last of them numbers
+/// them, and the answer names the number.
 pub(crate) fn update_where(mut writer: Writer, update: &Update, returns: bool) -> Statement {
     update_set(&mut writer, &update.set);
     writer.rows_here(" FROM ");
@@ -171,14 +172,28 @@ fn update_set(writer: &mut Writer, set: &[(usize, Assign)]) {
 }
 
 fn returning(mut writer: Writer, returning: bool) -> Statement {
-    if !returning {
+    let table = writer.table;
+    let numbered = writer.joins_rows();
+    if !returning && !numbered {
         return writer.finish(Returns::Affected);
     }
     writer.push(" RETURNING ");
-    writer.visible();
-    let table = writer.table;
-    writer.finish(Returns::Visible(table))
+    if returning {
+        writer.visible();
+    }
+    if numbered {
+        writer.push(if returning { ", " } else { "" });
+        writer.bind(ColumnType::Int, NUMBER);
+    }
+    writer.finish(match (returning, numbered) {
+        (true, true) => Returns::Numbered(table),
+        (true, false) => Returns::Visible(table),
+        (false, _) => Returns::Types(vec![ColumnType::Int]),
+    })
 }
+
+/// Stands for the numbers of joined rows, their last column.
+pub(crate) const NUMBER: Value = Value::Int(0);
 
 /// `WITH "chosen" AS …`: the primary keys of the rows that are meant, chosen once whatever the plan.
 fn chosen(
@@ -287,7 +302,7 @@ pub(crate) fn write_delete(mut writer: Writer, delete: &Delete) -> Statement {
     returning(writer, delete.returning)
 }
 
-/// A deletion of the rows that its conditions choose. The writer may bind columns of joined rows.
+/// A deletion of the rows that its conditions choose; as [`update_where`].
 pub(crate) fn delete_where(mut writer: Writer, delete: &Delete, returns: bool) -> Statement {
     delete_from(&mut writer);
     writer.rows_here(" USING ");

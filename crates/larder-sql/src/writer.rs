@@ -24,8 +24,17 @@ pub(crate) struct Writer {
     qualifier: Option<String>,
     text: String,
     binds: Vec<Bind>,
-    /// When binds are columns of rows that are joined: what the rows are called, and where and how they are joined.
-    rows: Option<(&'static str, usize, &'static str)>,
+    /// When binds are columns of rows that are joined.
+    rows: Option<JoinedRows>,
+}
+
+/// Rows whose columns are the binds from `first` on.
+struct JoinedRows {
+    name: &'static str,
+    first: usize,
+    /// Where in the text they are joined, and by which keyword.
+    place: usize,
+    keyword: &'static str,
 }
 
 impl Writer {
@@ -43,14 +52,25 @@ impl Writer {
 
     /// From here on each bind is a column of rows of this name, which [`Writer::rows_here`] joins.
     pub(crate) fn bind_as_columns_of(&mut self, rows: &'static str) {
-        self.rows = Some((rows, 0, ""));
+        let first = self.binds.len();
+        self.rows = Some(JoinedRows { name: rows, first, place: 0, keyword: "" });
     }
 
     /// Says that this is the place to join the rows that binds are columns of, if they are, by `keyword`.
     pub(crate) fn rows_here(&mut self, keyword: &'static str) {
         if let Some(rows) = &mut self.rows {
-            (rows.1, rows.2) = (self.text.len(), keyword);
+            (rows.place, rows.keyword) = (self.text.len(), keyword);
         }
+    }
+
+    /// Are binds columns of joined rows?
+    pub(crate) fn joins_rows(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    /// The binds so far.
+    pub(crate) fn binds(&self) -> &[Bind] {
+        &self.binds
     }
 
     /// From here on columns are written as `"qualifier"."column"`.
@@ -59,24 +79,24 @@ impl Writer {
     }
 
     pub(crate) fn finish(mut self, returns: Returns) -> Statement {
-        if let Some((rows, place, keyword)) = self.rows {
-            let unnest = self.unnest(rows, keyword);
-            self.text.insert_str(place, &unnest);
+        if let Some(rows) = self.rows.as_ref().filter(|_| !self.binds_only) {
+            let unnest = self.unnest(rows);
+            self.text.insert_str(rows.place, &unnest);
         }
         Statement { text: self.text, binds: self.binds, returns }
     }
 
     /// The rows whose columns are the binds: an array for each, the columns called by their numbers.
-    fn unnest(&self, rows: &str, keyword: &str) -> String {
+    fn unnest(&self, rows: &JoinedRows) -> String {
         let (mut arrays, mut names) = (String::new(), String::new());
-        for (index, bind) in self.binds.iter().enumerate() {
+        for (index, bind) in self.binds.iter().enumerate().skip(rows.first) {
             let Bind::One { kind, .. } = bind else { continue };
-            let (separator, number) = (if index > 0 { ", " } else { "" }, index + 1);
+            let (separator, number) = (if index > rows.first { ", " } else { "" }, index + 1);
             // Writing to a String cannot fail.
             let _ = write!(arrays, "{separator}${number}::{}[]", postgres_type(*kind));
             let _ = write!(names, "{separator}\"{number}\"");
         }
-        format!("{keyword}unnest({arrays}) AS {} ({names})", quote(rows))
+        format!("{}unnest({arrays}) AS {} ({names})", rows.keyword, quote(rows.name))
     }
 
     pub(crate) fn push(&mut self, text: &str) {
@@ -172,7 +192,8 @@ impl Writer {
     fn placeholder(&mut self, bind: Bind) {
         self.binds.push(bind);
         let number = self.binds.len();
-        if let Some((rows, ..)) = self.rows {
+        if let Some(rows) = &self.rows {
+            let rows = rows.name;
             self.identifier(rows);
             return self.push_formatted(format_args!(".\"{number}\""));
         }

@@ -1,0 +1,311 @@
+//! The lane of reads: look-ups of one table in one statement, pages and units each in their own, all in one round trip.
+
+use std::collections::VecDeque;
+
+use larder_core::{Filter, Outcome, Select, Step, Unit, Verb, lane::Item};
+use larder_sql::{Batchable, Statements, batch_answers};
+use tokio::time::timeout_at;
+
+use super::{answer_all, deadline, timed_out};
+use crate::{
+    call::Answer,
+    error::Failure,
+    pool::Slot,
+    session::{Command, Reply},
+    unit,
+    verb::{one_statement, outcome},
+};
+
+/// A list with more left out than this is slow, and keeps nobody waiting but its own caller.
+const LONGEST_OFFSET: u64 = 1000;
+
+/// The most rows of a page that travels with others.
+const LONGEST_PAGE: u64 = 1000;
+
+/// A read in the lane.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// A look-up that can be one statement with others of its shape.
+    LookUp(Verb, Batchable),
+    /// A verb with a statement of its own.
+    Verb(Verb),
+    /// A unit, which sees one state of the database.
+    Unit(Vec<Step>),
+}
+
+impl Read {
+    /// A verb, or back when others would have to wait for it.
+    pub(super) fn verb(verb: Verb) -> Result<Self, Verb> {
+        match Batchable::new(&verb) {
+            Some(batchable) => Ok(Self::LookUp(verb, batchable)),
+            None if is_short(&verb) => Ok(Self::Verb(verb)),
+            None => Err(verb),
+        }
+    }
+
+    /// A unit, or back when others would have to wait for it.
+    pub(super) fn unit(unit: Unit) -> Result<Self, Unit> {
+        if unit.steps.iter().all(|step| is_short(&step.verb)) {
+            Ok(Self::Unit(unit.steps))
+        } else {
+            Err(unit)
+        }
+    }
+
+    fn commands(&self, statements: &Statements) -> Option<Vec<Command>> {
+        match self {
+            Self::LookUp(verb, _) | Self::Verb(verb) => {
+                Some(vec![Command::Statement(one_statement(statements, verb, None)?)])
+            }
+            Self::Unit(steps) => unit::commands(statements, steps),
+        }
+    }
+}
+
+/// Does it look at few rows, as far as the table's indexes tell?
+fn is_short(verb: &Verb) -> bool {
+    match verb {
+        Verb::Get(_) => true,
+        Verb::Select(select) => {
+            select.limit.is_none_or(|limit| limit <= LONGEST_PAGE)
+                && select.offset <= LONGEST_OFFSET
+                && is_served_by_an_index(select)
+        }
+        _ => false,
+    }
+}
+
+/// Is there an index whose first columns the select fixes, and whose next ones it sorts by? Without a limit, it has to fix one.
+fn is_served_by_an_index(select: &Select) -> bool {
+    let table = select.table;
+    let mut fixed: Vec<usize> = table.owner.filter(|_| select.owner.is_some()).into_iter().collect();
+    let chooses = fix(&select.filter, &mut fixed);
+    let keys = table.keys();
+    let indexes = table.indexes.iter().filter(|index| index.only.is_none()).map(|index| index.columns);
+    keys.chain(indexes).any(|columns| {
+        let first = columns.iter().take_while(|column| fixed.contains(column)).count();
+        let sorted = &columns[first..];
+        let order: Vec<usize> = select.order.iter().map(|by| by.column).collect();
+        let is_sorted = sorted.starts_with(&order) || order.starts_with(sorted);
+        is_sorted && (select.limit.is_some() || (chooses && first > 0))
+    })
+}
+
+/// Adds the columns that a filter fixes to few values; false when it has conditions that only reading can check.
+fn fix(filter: &Filter, fixed: &mut Vec<usize>) -> bool {
+    match filter {
+        Filter::All(all) => all.iter().all(|filter| fix(filter, fixed)),
+        Filter::Compare { column, op: larder_core::Op::Eq, .. } | Filter::In { column, .. } => {
+            fixed.push(*column);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// What is answered together.
+enum Part {
+    /// Look-ups of one shape: one statement.
+    Together(Vec<Item<Read, Answer>>),
+    /// A read by itself.
+    Alone(Item<Read, Answer>),
+}
+
+impl Part {
+    fn items(&self) -> &[Item<Read, Answer>] {
+        match self {
+            Self::Together(items) => items,
+            Self::Alone(item) => std::slice::from_ref(item),
+        }
+    }
+
+    fn into_items(self) -> Vec<Item<Read, Answer>> {
+        match self {
+            Self::Together(items) => items,
+            Self::Alone(item) => vec![item],
+        }
+    }
+
+    fn commands(&self, statements: &Statements) -> Option<Vec<Command>> {
+        match self {
+            Self::Together(items) => {
+                Some(vec![Command::Statement(statements.batch(&look_ups(items), None)?)])
+            }
+            Self::Alone(item) => item.work.commands(statements),
+        }
+    }
+
+    /// Answers with the replies to its commands. What could not be read together is handed back to be read alone.
+    fn answer(self, replies: Vec<Result<Reply, Failure>>) -> Vec<Self> {
+        match self {
+            Self::Together(items) => match replies.into_iter().collect::<Result<Vec<_>, _>>() {
+                Ok(replies) => {
+                    let rows = replies.into_iter().flat_map(|reply| reply.rows).collect();
+                    let answers = batch_answers(&look_ups(&items), rows);
+                    for (item, answer) in items.into_iter().zip(answers) {
+                        item.answer(Ok(Answer::Outcome(answer)));
+                    }
+                    Vec::new()
+                }
+                Err(_) => items.into_iter().map(Self::Alone).collect(),
+            },
+            Self::Alone(item) => {
+                let answer = answer_of(&item.work, replies).map_err(Failure::into_error);
+                item.answer(answer);
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn look_ups(items: &[Item<Read, Answer>]) -> Vec<(&Verb, &Batchable)> {
+    let mut look_ups = Vec::with_capacity(items.len());
+    for item in items {
+        if let Read::LookUp(verb, batchable) = &item.work {
+            look_ups.push((verb, batchable));
+        }
+    }
+    look_ups
+}
+
+fn answer_of(read: &Read, replies: Vec<Result<Reply, Failure>>) -> Result<Answer, Failure> {
+    let mut replies = replies.into_iter();
+    match read {
+        Read::LookUp(verb, _) | Read::Verb(verb) => {
+            let reply = replies.next().unwrap_or_else(|| Ok(Reply::default()));
+            let reply = reply.map_err(|failure| failure.explained(Some(verb)))?;
+            Ok(Answer::Outcome(outcome(verb, reply)))
+        }
+        Read::Unit(steps) => {
+            // BEGIN.
+            replies.next().unwrap_or_else(|| Ok(Reply::default()))?;
+            let outcomes: Option<Vec<Outcome>> = unit::judge(steps, &mut replies, true)?;
+            Ok(Answer::Outcomes(outcomes.unwrap_or_default()))
+        }
+    }
+}
+
+/// Look-ups of a shape together, everything else by itself, in the order in which it came.
+fn parts(batch: Vec<Item<Read, Answer>>) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for item in batch {
+        let Read::LookUp(verb, batchable) = &item.work else {
+            parts.push(Part::Alone(item));
+            continue;
+        };
+        let joins = |part: &Part| match part {
+            Part::Together(items) => {
+                let other = look_ups(&items[..1]);
+                other.first().is_some_and(|other| batchable.joins(verb, *other))
+            }
+            Part::Alone(_) => false,
+        };
+        match parts.iter().position(joins) {
+            Some(position) => {
+                if let Part::Together(items) = &mut parts[position] {
+                    items.push(item);
+                }
+            }
+            None => parts.push(Part::Together(vec![item])),
+        }
+    }
+    parts.into_iter().map(Part::alone_if_one).collect()
+}
+
+impl Part {
+    /// One look-up needs no array.
+    fn alone_if_one(self) -> Self {
+        match self {
+            Self::Together(mut items) if items.len() == 1 => match items.pop() {
+                Some(item) => Self::Alone(item),
+                None => Self::Together(items),
+            },
+            part => part,
+        }
+    }
+}
+
+/// One batch on one slot.
+pub(super) async fn carry(slot: Slot, batch: Vec<Item<Read, Answer>>) {
+    let mut loads = VecDeque::from([parts(batch)]);
+    let mut at_hand = None;
+    while let Some(load) = loads.pop_front() {
+        let deadline = deadline(load.iter().flat_map(Part::items));
+        let session = match at_hand.take() {
+            Some(session) => Ok(session),
+            None => slot.session(deadline).await,
+        };
+        let mut session = match session {
+            Ok(session) => session,
+            Err(error) => {
+                answer_all(load.into_iter().flat_map(Part::into_items), &error);
+                continue;
+            }
+        };
+        let (load, commands) = ready(load, session.statements());
+        let Ok(trip) = timeout_at(deadline, session.trip(&commands)).await else {
+            // Dropped in the middle of a trip, the session is closed; the server cancels by its own deadline.
+            answer_all(load.into_iter().flat_map(|(part, _)| part.into_items()), &timed_out());
+            continue;
+        };
+        match trip.and_then(none_lost) {
+            Ok(replies) => {
+                let mut replies = replies.into_iter();
+                for (part, count) in load {
+                    let alone = part.answer(replies.by_ref().take(count).collect());
+                    loads.extend(alone.into_iter().map(|part| vec![part]));
+                }
+                at_hand = Some(session);
+            }
+            Err(Failure::Lost(lost)) => {
+                slot.pool().lost_one();
+                let load: Vec<Part> = load.into_iter().map(|(part, _)| part).collect();
+                if session.reused {
+                    // It had died while it was idle. A new one fails for itself or not at all.
+                    at_hand = slot.connect(deadline).await.ok();
+                    loads.push_front(load);
+                } else {
+                    answer_all(load.into_iter().flat_map(Part::into_items), &lost.into_unavailable());
+                }
+            }
+            // One could not even be prepared: each tells for itself.
+            Err(failure) => {
+                let mut load: Vec<Part> = load.into_iter().map(|(part, _)| part).collect();
+                match load.pop() {
+                    Some(part) if load.is_empty() => {
+                        loads.extend(part.answer(vec![Err(failure)]).into_iter().map(|part| vec![part]));
+                    }
+                    last => loads.extend(load.into_iter().chain(last).map(|part| vec![part])),
+                }
+                at_hand = Some(session);
+            }
+        }
+    }
+    if let Some(session) = at_hand {
+        slot.give_back(session).await;
+    }
+}
+
+/// The parts with how many commands each has, and the commands.
+fn ready(load: Vec<Part>, statements: &Statements) -> (Vec<(Part, usize)>, Vec<Command>) {
+    let mut all = Vec::new();
+    let counted = load.into_iter().map(|part| {
+        let commands = part.commands(statements).unwrap_or_default();
+        let count = commands.len();
+        all.extend(commands);
+        (part, count)
+    });
+    (counted.collect(), all)
+}
+
+/// The replies, unless the connection was lost on the way.
+fn none_lost(replies: Vec<Result<Reply, Failure>>) -> Result<Vec<Result<Reply, Failure>>, Failure> {
+    let mut kept = Vec::with_capacity(replies.len());
+    for reply in replies {
+        match reply {
+            Err(Failure::Lost(lost)) => return Err(Failure::Lost(lost)),
+            reply => kept.push(reply),
+        }
+    }
+    Ok(kept)
+}
