@@ -37,6 +37,8 @@ caught! {
     a_store_that_calls_busy_a_conflict_is_caught: CallsBusyConflict;
     a_store_that_swallows_a_conflict_is_caught: SwallowsConflict;
     a_store_that_reads_null_as_empty_is_caught: ReadsNullAsEmpty;
+    a_store_that_shares_errors_is_caught: SharesErrors;
+    a_store_that_answers_before_it_commits_is_caught: AnswersBeforeCommit;
 }
 
 /// Random operations catch a fault that no case looks for, and come down to the few that show it.

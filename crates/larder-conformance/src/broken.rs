@@ -3,15 +3,15 @@
 
 use std::{
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Waker},
 };
 
 use async_trait::async_trait;
 use chrono::SubsecRound;
 use larder::{
-    Assign, Begin, Capability, Claim, ColumnType, Error, ErrorKind, Filter, Health, Key, Outcome, Result,
-    Row, Select, Sql, SqlOutcome, Store, Table, Transaction, Unit, Update, Value, Verb,
+    Assign, Begin, Capability, Claim, ColumnType, Error, ErrorKind, Filter, Health, Insert, Key, Outcome,
+    Result, Row, Select, Sql, SqlOutcome, Store, Table, Transaction, Unit, Update, Value, Verb,
 };
 
 use crate::{Backend, Database, Failure, Limits, Schema};
@@ -35,6 +35,10 @@ pub enum Fault {
     SwallowsConflict,
     /// Text that is null is read as the empty text.
     ReadsNullAsEmpty,
+    /// Verbs that are under way at once are all answered with the error of one of them.
+    SharesErrors,
+    /// An insert is answered first and done afterwards.
+    AnswersBeforeCommit,
 }
 
 impl Fault {
@@ -48,6 +52,8 @@ impl Fault {
         Self::CallsBusyConflict,
         Self::SwallowsConflict,
         Self::ReadsNullAsEmpty,
+        Self::SharesErrors,
+        Self::AnswersBeforeCommit,
     ];
 
     /// The case whose name says what this breaks; others may fail too.
@@ -61,6 +67,8 @@ impl Fault {
             Self::CallsBusyConflict => "errors::a_store_without_a_free_connection_says_busy",
             Self::SwallowsConflict => "errors::a_duplicate_is_a_conflict_that_names_its_key",
             Self::ReadsNullAsEmpty => "values::null_and_empty_text_stay_different",
+            Self::SharesErrors => "lanes::each_of_a_mixed_batch_is_answered_as_if_it_were_alone",
+            Self::AnswersBeforeCommit => "lanes::what_is_answered_is_there_for_everybody",
         }
     }
 
@@ -165,6 +173,15 @@ fn with_null_as_empty(table: &'static Table, outcome: Outcome) -> Outcome {
 struct BrokenStore {
     sound: Arc<dyn Store>,
     fault: Fault,
+    /// Of [`Fault::SharesErrors`].
+    under_way: Mutex<UnderWay>,
+}
+
+/// Verbs that are under way at once.
+#[derive(Debug, Default)]
+struct UnderWay {
+    verbs: usize,
+    error: Option<Error>,
 }
 
 impl BrokenStore {
@@ -195,6 +212,34 @@ impl BrokenStore {
         }
         Ok(Outcome::Rows(claimed))
     }
+
+    /// What a batch must not be.
+    async fn execute_with_others(&self, verb: Verb) -> Result<Outcome> {
+        self.under_way().verbs += 1;
+        let answer = self.sound.execute(verb).await;
+        if let Err(error) = &answer {
+            self.under_way().error = Some(error.clone());
+        }
+        tokio::task::yield_now().await;
+        let mut under_way = self.under_way();
+        under_way.verbs -= 1;
+        let error = if under_way.verbs == 0 { under_way.error.take() } else { under_way.error.clone() };
+        error.map_or(answer, Err)
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What an answer must not be.
+    fn answer_and_insert(&self, insert: Insert) -> Result<Outcome> {
+        let (sound, rows) = (Arc::clone(&self.sound), insert.rows.len() as u64);
+        tokio::spawn(async move {
+            tokio::task::yield_now().await;
+            sound.execute(Verb::Insert(insert)).await
+        });
+        Ok(Outcome::Count(rows))
+    }
 }
 
 #[async_trait]
@@ -209,6 +254,10 @@ impl Store for BrokenStore {
             Verb::Claim(claim) if self.fault == Fault::ClaimsInTwoSteps => {
                 self.claim_in_two_steps(claim).await
             }
+            Verb::Insert(insert) if self.fault == Fault::AnswersBeforeCommit => {
+                self.answer_and_insert(insert)
+            }
+            verb if self.fault == Fault::SharesErrors => self.execute_with_others(verb).await,
             verb => self.fault.answered(table, self.sound.execute(self.fault.asked(verb)).await),
         }
     }
@@ -313,7 +362,7 @@ struct BrokenDatabase {
 
 impl BrokenDatabase {
     fn broken(&self, sound: Arc<dyn Store>) -> Arc<dyn Store> {
-        Arc::new(BrokenStore { sound, fault: self.fault })
+        Arc::new(BrokenStore { sound, fault: self.fault, under_way: Mutex::default() })
     }
 }
 

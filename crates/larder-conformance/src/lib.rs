@@ -14,6 +14,7 @@
 mod case;
 mod backend;
 pub mod broken;
+mod call;
 pub mod entities;
 mod expect;
 mod front_end;

@@ -1,6 +1,11 @@
 //! Doing things at once, and not for ever.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::sync::Barrier;
 
@@ -46,4 +51,16 @@ where
         }
     }
     answers
+}
+
+/// Polls a future at most this often, giving way to others in between, then drops it; what it answered, if it did.
+pub(crate) async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        if let Poll::Ready(answer) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+            return Some(answer);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
 }

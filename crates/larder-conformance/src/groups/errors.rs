@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use larder::{
-    Assign, Begin, ColumnType, Entity, Error, ErrorKind, Filter, Id, Insert, Key, Sql, Update, Value, Verb,
+    Assign, Begin, ColumnType, Entity, Error, ErrorKind, Filter, Id, Sql, Update, Value, Verb,
     model::*,
 };
 
 use crate::{
     Limits,
+    call::{by_id, setting, with_value},
     entities::{Folder, NewFolder, NewNote, NewSpecimen, Note, NotePatch, Specimen, SpecimenPatch},
     promptly,
 };
@@ -202,7 +203,7 @@ cases! {
             let (_, creation) = specimens.creation(Specimen::plain("new"))?;
             let inserted = world.store().execute(with_value(creation, column, value.clone())).await;
             assert_invalid(inserted.unwrap_err(), field);
-            let updated = world.store().execute(setting(there.id.uuid(), column, value)).await;
+            let updated = world.store().execute(setting(Specimen::TABLE, there.id.uuid(), column, value)).await;
             assert_invalid(updated.unwrap_err(), field);
         }
         assert_eq!(world.all_rows().await?, before);
@@ -256,7 +257,7 @@ cases! {
             Message::CONTENT.position(),
             Assign::Set(Value::Json(serde_json::json!({"no": "message"}))),
         )];
-        let (table, key) = (Message::TABLE, Some(key(message.id.uuid())));
+        let (table, key) = (Message::TABLE, Some(by_id(message.id.uuid())));
         let update = Update { table, owner: None, key, filter: Filter::always(), set, returning: false };
         world.store().execute(Verb::Update(update)).await?;
         let corrupt = ErrorKind::Corrupt { entity: "Message".into(), field: "content".into() };
@@ -297,7 +298,7 @@ cases! {
         loser.execute(specimens.look_up(row.id)?).await?;
         let patch = SpecimenPatch { number: 1.into(), ..SpecimenPatch::default() };
         again.system().repo::<Specimen>().update(row.id, patch).await?;
-        let write = setting(row.id.uuid(), Specimen::NUMBER.position(), Value::Int(2));
+        let write = setting(Specimen::TABLE, row.id.uuid(), Specimen::NUMBER.position(), Value::Int(2));
         let lost = match loser.execute(write).await {
             Ok(_) => loser.commit().await.unwrap_err(),
             Err(error) => error,
@@ -334,7 +335,7 @@ cases! {
         let limits = Limits { wait: Duration::from_millis(200), connections: 2 };
         let impatient = world.reopen_within(limits).await?;
         let mut holder = world.store().begin(Begin::Serializable).await?;
-        holder.execute(setting(row.id.uuid(), Specimen::NUMBER.position(), Value::Int(1))).await?;
+        holder.execute(setting(Specimen::TABLE, row.id.uuid(), Specimen::NUMBER.position(), Value::Int(1))).await?;
         let patch = SpecimenPatch { number: 2.into(), ..SpecimenPatch::default() };
         let waiting = impatient.system().repo::<Specimen>();
         let refused = promptly("a blocked write", waiting.update(row.id, patch.clone())).await.unwrap_err();
@@ -396,29 +397,4 @@ fn assert_invalid(error: Error, expected: &str) {
         ErrorKind::Invalid { field, .. } => assert_eq!(field, expected, "{error:?}"),
         _ => panic!("expected {expected} to be Invalid, got {error:?}"),
     }
-}
-
-/// The verb that creates a row, with another value in one of its columns.
-fn with_value(creation: Verb, column: usize, value: Value) -> Verb {
-    let Verb::Insert(Insert { table, mut rows }) = creation else { panic!("{creation:?} creates nothing") };
-    rows[0][column] = value;
-    Verb::Insert(Insert { table, rows })
-}
-
-fn key(id: uuid::Uuid) -> Key {
-    Key { columns: &[0], values: vec![Value::Uuid(id)] }
-}
-
-/// Sets a column of a specimen, past core.
-fn setting(id: uuid::Uuid, column: usize, value: Value) -> Verb {
-    let table = Specimen::TABLE;
-    let set = vec![(column, Assign::Set(value))];
-    Verb::Update(Update {
-        table,
-        owner: None,
-        key: Some(key(id)),
-        filter: Filter::always(),
-        set,
-        returning: false,
-    })
 }

@@ -4,6 +4,7 @@ groups! {
     mod batches;
     mod errors;
     mod jobs;
+    mod lanes;
     mod model_based;
     mod owners;
     mod pages;

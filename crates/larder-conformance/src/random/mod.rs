@@ -1,6 +1,8 @@
 //! Random operations on a store and on the reference, compared; and the search for the fewest that differ.
 
+mod batches;
 mod operation;
+mod plot;
 mod values;
 
 use std::{
@@ -10,6 +12,7 @@ use std::{
 };
 
 use crate::{Failure, MemoryBackend, World};
+pub(crate) use batches::{agree, batches};
 use operation::{Known, Operation};
 
 /// How many operations a run of the case has.

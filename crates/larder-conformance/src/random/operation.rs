@@ -1,17 +1,16 @@
 //! An operation: a kind and a seed, from which everything else about it follows, so that it can be run on two databases and
 //! left out of a list without changing the others.
 
-use std::fmt::Debug;
-
 use fastrand::Rng;
 use larder::{
-    Error, ErrorKind, Id, ManualClock, Result, SystemScope, Unit, UserScope,
+    Error, ErrorKind, Id, ManualClock, SystemScope, Unit, UserScope,
     model::{JobId, Lease, MessageId, UserId},
 };
 
 use super::values::Values;
 use crate::{
     World,
+    call::{shown, shown_error},
     entities::{FolderId, NoteId, SpecimenId},
 };
 
@@ -228,21 +227,5 @@ impl On<'_> {
             specimens.context().run(Unit::default().then(first).then(second)).await
         };
         Performed { call, answer: shown(&result.await), ..Performed::default() }
-    }
-}
-
-/// A result, in a form that is the same when it means the same.
-fn shown<T: Debug>(result: &Result<T>) -> String {
-    match result {
-        Ok(value) => format!("{value:?}"),
-        Err(error) => shown_error(error),
-    }
-}
-
-fn shown_error(error: &Error) -> String {
-    match error.kind() {
-        // The reason is for people; core and a database may word it differently.
-        ErrorKind::Invalid { entity, field, .. } => format!("Invalid {entity}.{field}"),
-        kind => format!("{kind:?}"),
     }
 }

@@ -7,7 +7,8 @@ use larder::model::{
     SystemModel, TokenUsage, UserModel,
 };
 
-use super::{On, Performed, one, one_id, shown};
+use super::{On, Performed, one, one_id};
+use crate::call::shown;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::random) enum Do {

@@ -2,10 +2,13 @@
 
 use larder::{Change, Filter, SortDirection};
 
-use super::{On, Performed, one_id, shown};
-use crate::entities::{
-    Colour, Folder, ListNotes, ListSpecimens, NewFolder, NewNote, NewSpecimen, Note, NoteSort, Specimen,
-    SpecimenPatch, SpecimenSort,
+use super::{On, Performed, one_id};
+use crate::{
+    call::shown,
+    entities::{
+        Colour, Folder, ListNotes, ListSpecimens, NewFolder, NewNote, NewSpecimen, Note, NoteSort, Specimen,
+        SpecimenPatch, SpecimenSort,
+    },
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use larder::model::{ListUsers, NewUser, SystemModel, UserModel, UserPatch, UserSort};
 
-use super::{On, Performed, shown};
-use crate::random::operation::one_id;
+use super::{On, Performed};
+use crate::{call::shown, random::operation::one_id};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::random) enum Do {
