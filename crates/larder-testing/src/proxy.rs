@@ -1,7 +1,7 @@
 //! A TCP connection that can be made to fail.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
@@ -28,6 +28,25 @@ struct Line {
     target: String,
     cuts: watch::Sender<()>,
     frozen: watch::Sender<bool>,
+    /// How many pieces are still forwarded before the next one is lost.
+    until_cut: std::sync::Mutex<Option<usize>>,
+}
+
+impl Line {
+    /// Is the piece that has just been read the one that is lost? Then everything is cut.
+    fn loses_this(&self) -> bool {
+        let mut until_cut = self.until_cut.lock().unwrap_or_else(PoisonError::into_inner);
+        match until_cut.as_mut() {
+            None => return false,
+            Some(0) => *until_cut = None,
+            Some(left) => {
+                *left -= 1;
+                return false;
+            }
+        }
+        self.cuts.send_replace(());
+        true
+    }
 }
 
 impl Proxy {
@@ -43,6 +62,7 @@ impl Proxy {
             target: target.into(),
             cuts: watch::Sender::new(()),
             frozen: watch::Sender::new(false),
+            until_cut: std::sync::Mutex::new(None),
         });
         let acceptor = tokio::spawn(accept(listener, Arc::clone(&line)));
         Ok(Self { address, line, acceptor: Mutex::new(Some(acceptor)) })
@@ -57,6 +77,24 @@ impl Proxy {
     /// Resets every open connection; what was on the way is lost. New ones are still accepted.
     pub fn cut(&self) {
         self.line.cuts.send_replace(());
+    }
+
+    /// Forwards this many more pieces, in either direction and on whatever connection, then loses the next one and
+    /// [cuts](Self::cut). A piece is what arrives at once: a request or an answer, or a part of a long one.
+    ///
+    /// So a test meets every point of a conversation: with 0 the next request is lost, with 1 its answer, and so on.
+    pub fn cut_after(&self, pieces: usize) {
+        self.set_until_cut(Some(pieces));
+    }
+
+    /// Takes back [`cut_after`](Self::cut_after); false when the cut has happened.
+    pub fn spare(&self) -> bool {
+        self.set_until_cut(None).is_some()
+    }
+
+    fn set_until_cut(&self, pieces: Option<usize>) -> Option<usize> {
+        let mut until_cut = self.line.until_cut.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut until_cut, pieces)
     }
 
     /// While `true`, new connections are refused, as if nothing listened. Open ones go on.
@@ -107,19 +145,19 @@ async fn accept(listener: TcpListener, line: Arc<Line>) {
             // Subscribed here, not in the task: a cut that comes before the task runs must reach it.
             let cuts = line.cuts.subscribe();
             let frozen = line.frozen.subscribe();
-            tokio::spawn(forward(client, line.target.clone(), cuts, frozen));
+            tokio::spawn(forward(client, Arc::clone(&line), cuts, frozen));
         }
     }
 }
 
 async fn forward(
     mut client: TcpStream,
-    target: String,
+    line: Arc<Line>,
     mut cuts: watch::Receiver<()>,
     frozen: watch::Receiver<bool>,
 ) {
     let connected = tokio::select! {
-        connected = TcpStream::connect(target) => connected,
+        connected = TcpStream::connect(&line.target) => connected,
         _ = cuts.changed() => return reset(&client),
     };
     let Ok(mut server) = connected else { return reset(&client) };
@@ -129,8 +167,8 @@ async fn forward(
         let (from_server, to_server) = server.split();
         let both = async {
             tokio::try_join!(
-                pump(from_client, to_server, frozen.clone()),
-                pump(from_server, to_client, frozen.clone()),
+                pump(from_client, to_server, &line, frozen.clone()),
+                pump(from_server, to_client, &line, frozen.clone()),
             )
         };
         tokio::select! {
@@ -148,6 +186,7 @@ async fn forward(
 async fn pump(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
+    line: &Line,
     mut frozen: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
@@ -159,6 +198,9 @@ async fn pump(
         }
         if length == 0 {
             return to.shutdown().await;
+        }
+        if line.loses_this() {
+            return Err(std::io::ErrorKind::ConnectionReset.into());
         }
         to.write_all(&buffer[..length]).await?;
     }

@@ -157,6 +157,28 @@ async fn what_was_confirmed_before_a_kill_is_there_after_the_restart() {
 }
 
 #[tokio::test]
+async fn a_killed_session_takes_the_others_with_it_and_the_server_recovers() {
+    let server = own().await;
+    let database = server.database().await.unwrap();
+    let (mut victim, mut other) = (connect(&database).await, connect(&database).await);
+    run(&mut other, "CREATE TABLE things (id int); INSERT INTO things VALUES (1)").await;
+    let pid = count(&mut victim, "SELECT pg_backend_pid()::bigint").await;
+    server.kill_session(1).await.unwrap();
+    assert_eq!(count(&mut victim, "SELECT count(*) FROM things").await, 1, "that was no session");
+    server.kill_session(u32::try_from(pid).unwrap()).await.unwrap();
+    for connection in [&mut victim, &mut other] {
+        let ended = async { while sqlx::query("SELECT 1").execute(&mut *connection).await.is_ok() {} };
+        tokio::time::timeout(SOON, ended).await.unwrap();
+    }
+    let mut again = poll_until(SOON, "the server has recovered", || async {
+        PgConnection::connect(database.url()).await.ok()
+    })
+    .await
+    .unwrap();
+    assert_eq!(count(&mut again, "SELECT count(*) FROM things").await, 1);
+}
+
+#[tokio::test]
 async fn a_stopped_server_comes_back_on_the_same_port() {
     let server = own().await;
     let database = server.database().await.unwrap();

@@ -70,6 +70,36 @@ async fn a_cut_resets_open_connections_and_takes_new_ones() {
 }
 
 #[tokio::test]
+async fn a_cut_can_lose_a_request_or_its_answer() {
+    let proxy = Proxy::start(echo().await).await.unwrap();
+    for pieces in 0..4 {
+        let (mut stream, mut bystander) = (through(&proxy).await, through(&proxy).await);
+        assert_eq!(answer(&mut bystander, b"before").await, b"before");
+        proxy.cut_after(pieces);
+        for _ in 0..pieces / 2 {
+            assert_eq!(answer(&mut stream, b"whole").await, b"whole");
+        }
+        stream.write_all(b"half").await.unwrap();
+        for stream in [&mut stream, &mut bystander] {
+            let error = timeout(SOON, stream.read_u8()).await.unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        }
+        assert!(!proxy.spare(), "it was cut");
+        assert_eq!(answer(&mut through(&proxy).await, b"after").await, b"after");
+    }
+}
+
+#[tokio::test]
+async fn what_was_spared_is_not_cut() {
+    let proxy = Proxy::start(echo().await).await.unwrap();
+    let mut stream = through(&proxy).await;
+    proxy.cut_after(2);
+    assert_eq!(answer(&mut stream, b"one").await, b"one");
+    assert!(proxy.spare(), "it was not cut");
+    assert_eq!(answer(&mut stream, b"two").await, b"two");
+}
+
+#[tokio::test]
 async fn refusing_concerns_new_connections_alone() {
     let proxy = Proxy::start(echo().await).await.unwrap();
     let mut stream = through(&proxy).await;

@@ -120,6 +120,15 @@ impl Postgres {
         self.server.supervisor()?.lock().await.end("KILL").await
     }
 
+    /// Kills the process of one session (SIGKILL), which `pg_backend_pid()` names; does nothing when there is none. The
+    /// server takes that for a crash: it ends all other sessions too, recovers, and takes new ones.
+    ///
+    /// # Errors
+    /// When the server is not one that was started from local binaries, or is stopped.
+    pub async fn kill_session(&self, pid: u32) -> Result<(), TestingError> {
+        self.server.supervisor()?.lock().await.signal_backend("KILL", pid).await
+    }
+
     /// Freezes every process of the server (SIGSTOP): connections stay open and nothing answers.
     ///
     /// # Errors

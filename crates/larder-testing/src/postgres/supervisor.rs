@@ -127,6 +127,15 @@ impl Supervisor {
 
     /// Sends STOP or CONT to every process of the server.
     pub(super) async fn signal(&mut self, signal: &str) -> Result<(), TestingError> {
+        self.order_signal(signal).await
+    }
+
+    /// Sends a signal to one process of the server; to none, when it has no such process.
+    pub(super) async fn signal_backend(&mut self, signal: &str, pid: u32) -> Result<(), TestingError> {
+        self.order_signal(&format!("{signal} {pid}")).await
+    }
+
+    async fn order_signal(&mut self, signal: &str) -> Result<(), TestingError> {
         if self.running.is_none() {
             return Err(TestingError::new("the server is stopped: restart it first"));
         }

@@ -3,7 +3,7 @@
 #
 #   sh -c <this> supervisor DIRECTORY BINARIES LOCALE SERVER-OPTION…
 #
-# Orders on stdin: "start PORT" while no server runs, "signal NAME" while one does.
+# Orders on stdin: "start PORT" while no server runs; "signal NAME", or "signal NAME BACKEND" for one process, while one does.
 # Answers on stdout: "prepared", "started PID", "signalled", "exited STATUS" (after initdb: it failed).
 directory=$1 binaries=$2 locale=$3
 shift 3
@@ -40,8 +40,14 @@ send() {
 
 # Runs beside the server. When the orders end, so does the server; repeated, as one that is just starting ignores QUIT.
 obey() {
-    while read -r order name <&3; do
-        send "$name" 2>/dev/null
+    while read -r order name backend <&3; do
+        if [ -z "$backend" ]; then
+            send "$name" 2>/dev/null
+        else
+            for found in $(backends); do
+                [ "$found" = "$backend" ] && kill -s "$name" "$found" 2>/dev/null
+            done
+        fi
         echo signalled
     done
     while send QUIT 2>/dev/null; do sleep 0.1; done
