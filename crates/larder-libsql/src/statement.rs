@@ -47,7 +47,8 @@ pub(crate) fn run(database: &Database, statement: &Statement) -> Result<Outcome,
     bind(&mut prepared, statement.binds.iter().flat_map(values))?;
     match &statement.returns {
         Returns::Affected => Ok(Outcome::Count(prepared.raw_execute()? as u64)),
-        Returns::Visible(table) => {
+        // SQLite gets no batches; the first columns of one would be the same.
+        Returns::Visible(table) | Returns::Numbered(table) => {
             let columns = table.visible();
             fetch(&mut prepared, columns.len(), |position, value| {
                 let column = &columns[position];

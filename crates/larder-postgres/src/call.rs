@@ -109,15 +109,15 @@ pub(crate) async fn call(pool: &Arc<Pool>, job: Job) -> Result<Answer> {
 /// As [`call`], by this deadline.
 pub(crate) async fn call_by(pool: &Arc<Pool>, job: Job, deadline: Instant) -> Result<Answer> {
     let slot = pool.slot(deadline).await?;
-    Detached::new(on_a_session(slot, job, deadline)).await
+    // Who goes away before the connection is there has asked for nothing.
+    let session = match job.is_single_write() {
+        true => slot.living_session(deadline).await?,
+        false => slot.session(deadline).await?,
+    };
+    Detached::new(on_a_session(slot, session, job, deadline)).await
 }
 
-async fn on_a_session(slot: Slot, job: Job, deadline: Instant) -> Result<Answer> {
-    let mut session = if job.is_single_write() {
-        slot.living_session(deadline).await?
-    } else {
-        slot.session(deadline).await?
-    };
+async fn on_a_session(slot: Slot, mut session: Session, job: Job, deadline: Instant) -> Result<Answer> {
     loop {
         let Ok(result) = timeout_at(deadline, job.carry_out(&mut session)).await else {
             // Dropped in the middle of a call, the session is closed; the server cancels by its own deadline.

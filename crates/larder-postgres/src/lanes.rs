@@ -21,6 +21,7 @@ use crate::{
     LaneUse,
     call::Answer,
     pool::{Pool, Slot},
+    session::Session,
 };
 
 /// Two under way keep the server busy while one's answers are handed out; more only make smaller batches.
@@ -102,13 +103,13 @@ impl Lanes {
 
     async fn read(&self, read: Read, bytes: usize) -> Result<Answer> {
         let pool = Arc::clone(&self.pool);
-        let carry = |carrier| carry(carrier, pool, reads::carry);
+        let carry = |carrier| carry(carrier, pool, false, reads::carry);
         self.reads.send(read, bytes, self.deadline(), carry).await
     }
 
     async fn write(&self, lane: &Arc<Lane<Write, Answer>>, write: Write, bytes: usize) -> Result<Answer> {
         let pool = Arc::clone(&self.pool);
-        let carry = |carrier| carry(carrier, pool, writes::carry);
+        let carry = |carrier| carry(carrier, pool, true, writes::carry);
         lane.send(write, bytes, self.deadline(), carry).await
     }
 
@@ -141,23 +142,40 @@ fn size(verb: &Verb) -> usize {
     }
 }
 
-/// Takes what waits in a lane and makes trips with it, until nothing waits.
+/// Takes what waits in a lane and makes trips with it, until nothing waits. The connection comes first: who goes away while
+/// it is made is not carried at all.
 async fn carry<W, F>(
     mut carrier: Carrier<W, Answer>,
     pool: Arc<Pool>,
-    trip: impl Fn(Slot, Vec<Item<W, Answer>>) -> F,
+    is_hasty: bool,
+    trip: impl Fn(Slot, Session, Vec<Item<W, Answer>>) -> F,
 ) where
     W: Send + 'static,
     F: Future<Output = ()>,
 {
     loop {
-        let slot = pool.slot(Instant::now() + pool.config().timeout).await;
-        let Some(batch) = carrier.next_batch() else { return };
-        match slot {
-            Ok(slot) => trip(slot, batch).await,
+        let ready = ready(&pool, is_hasty).await;
+        let Some(batch) = carrier.next_batch() else {
+            if let Ok((slot, session)) = ready {
+                slot.give_back(session).await;
+            }
+            return;
+        };
+        match ready {
+            Ok((slot, session)) => trip(slot, session, batch).await,
             Err(error) => answer_all(batch, &error),
         }
     }
+}
+
+async fn ready(pool: &Arc<Pool>, is_hasty: bool) -> Result<(Slot, Session)> {
+    let deadline = Instant::now() + pool.config().timeout;
+    let slot = pool.slot(deadline).await?;
+    let session = match is_hasty {
+        true => slot.hasty_session(deadline).await?,
+        false => slot.session(deadline).await?,
+    };
+    Ok((slot, session))
 }
 
 fn answer_all<W>(items: impl IntoIterator<Item = Item<W, Answer>>, error: &Error) {

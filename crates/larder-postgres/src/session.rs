@@ -64,7 +64,7 @@ impl Command {
 }
 
 /// The answer to a command.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Reply {
     /// The rows that it returned.
     pub(crate) rows: Vec<Row>,

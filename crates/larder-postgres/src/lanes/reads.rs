@@ -11,7 +11,7 @@ use crate::{
     call::Answer,
     error::Failure,
     pool::Slot,
-    session::{Command, Reply},
+    session::{Command, Reply, Session},
     unit,
     verb::{one_statement, outcome},
 };
@@ -226,76 +226,91 @@ impl Part {
 }
 
 /// One batch on one slot.
-pub(super) async fn carry(slot: Slot, batch: Vec<Item<Read, Answer>>) {
-    let mut loads = VecDeque::from([parts(batch)]);
-    let mut at_hand = None;
-    while let Some(load) = loads.pop_front() {
-        let deadline = deadline(load.iter().flat_map(Part::items));
-        let session = match at_hand.take() {
-            Some(session) => Ok(session),
-            None => slot.session(deadline).await,
-        };
-        let mut session = match session {
-            Ok(session) => session,
-            Err(error) => {
-                answer_all(load.into_iter().flat_map(Part::into_items), &error);
-                continue;
-            }
-        };
-        let (load, commands) = ready(load, session.statements());
-        let Ok(trip) = timeout_at(deadline, session.trip(&commands)).await else {
-            // Dropped in the middle of a trip, the session is closed; the server cancels by its own deadline.
-            answer_all(load.into_iter().flat_map(|(part, _)| part.into_items()), &timed_out());
-            continue;
-        };
-        match trip.and_then(none_lost) {
-            Ok(replies) => {
-                let mut replies = replies.into_iter();
-                for (part, count) in load {
-                    let alone = part.answer(replies.by_ref().take(count).collect());
-                    loads.extend(alone.into_iter().map(|part| vec![part]));
-                }
-                at_hand = Some(session);
-            }
-            Err(Failure::Lost(lost)) => {
-                slot.pool().lost_one();
-                let load: Vec<Part> = load.into_iter().map(|(part, _)| part).collect();
-                if session.reused {
-                    // It had died while it was idle. A new one fails for itself or not at all.
-                    at_hand = slot.connect(deadline).await.ok();
-                    loads.push_front(load);
-                } else {
-                    answer_all(load.into_iter().flat_map(Part::into_items), &lost.into_unavailable());
-                }
-            }
-            // One could not even be prepared: each tells for itself.
-            Err(failure) => {
-                let mut load: Vec<Part> = load.into_iter().map(|(part, _)| part).collect();
-                match load.pop() {
-                    Some(part) if load.is_empty() => {
-                        loads.extend(part.answer(vec![Err(failure)]).into_iter().map(|part| vec![part]));
-                    }
-                    last => loads.extend(load.into_iter().chain(last).map(|part| vec![part])),
-                }
-                at_hand = Some(session);
-            }
-        }
+pub(super) async fn carry(slot: Slot, session: Session, batch: Vec<Item<Read, Answer>>) {
+    let mut trips = Trips { slot, loads: VecDeque::from([parts(batch)]), session: Some(session) };
+    while let Some(load) = trips.loads.pop_front() {
+        trips.make(load).await;
     }
-    if let Some(session) = at_hand {
-        slot.give_back(session).await;
+    if let Some(session) = trips.session {
+        trips.slot.give_back(session).await;
     }
 }
 
-/// The parts with how many commands each has, and the commands.
-fn ready(load: Vec<Part>, statements: &Statements) -> (Vec<(Part, usize)>, Vec<Command>) {
+/// Parts that are sent together.
+type Load = Vec<Part>;
+
+/// What is still to be carried, and by what.
+struct Trips {
+    slot: Slot,
+    loads: VecDeque<Load>,
+    session: Option<Session>,
+}
+
+impl Trips {
+    async fn make(&mut self, load: Load) {
+        let deadline = deadline(load.iter().flat_map(Part::items));
+        let session = match self.session.take() {
+            Some(session) => Ok(session),
+            None => self.slot.session(deadline).await,
+        };
+        let mut session = match session {
+            Ok(session) => session,
+            Err(error) => return answer_all(load.into_iter().flat_map(Part::into_items), &error),
+        };
+        let (counts, commands) = commands(&load, session.statements());
+        let Ok(trip) = timeout_at(deadline, session.trip(&commands)).await else {
+            // Dropped in the middle of a trip, the session is closed; the server cancels by its own deadline.
+            return answer_all(load.into_iter().flat_map(Part::into_items), &timed_out());
+        };
+        match trip.and_then(none_lost) {
+            Ok(replies) => {
+                self.session = Some(session);
+                let mut replies = replies.into_iter();
+                for (part, count) in load.into_iter().zip(counts) {
+                    self.put_back(part.answer(replies.by_ref().take(count).collect()));
+                }
+            }
+            Err(Failure::Lost(lost)) if !session.reused => {
+                self.slot.pool().lost_one();
+                answer_all(load.into_iter().flat_map(Part::into_items), &lost.into_unavailable());
+            }
+            Err(Failure::Lost(_)) => {
+                self.slot.pool().lost_one();
+                // It had died while it was idle. A new one fails for itself or not at all.
+                self.session = self.slot.connect(deadline).await.ok();
+                self.loads.push_front(load);
+            }
+            Err(failure) => {
+                self.session = Some(session);
+                self.not_prepared(load, failure);
+            }
+        }
+    }
+
+    /// When a statement could not even be prepared, none was executed: each tells for itself.
+    fn not_prepared(&mut self, mut load: Load, failure: Failure) {
+        match load.pop() {
+            Some(part) if load.is_empty() => self.put_back(part.answer(vec![Err(failure)])),
+            last => self.put_back(load.into_iter().chain(last).collect()),
+        }
+    }
+
+    /// Parts that are to be sent each by itself.
+    fn put_back(&mut self, parts: Vec<Part>) {
+        self.loads.extend(parts.into_iter().map(|part| vec![part]));
+    }
+}
+
+/// How many commands each part has, and the commands.
+fn commands(load: &Load, statements: &Statements) -> (Vec<usize>, Vec<Command>) {
     let mut all = Vec::new();
-    let counted = load.into_iter().map(|part| {
+    let count = |part: &Part| {
         let commands = part.commands(statements).unwrap_or_default();
         let count = commands.len();
         all.extend(commands);
-        (part, count)
-    });
-    (counted.collect(), all)
+        count
+    };
+    (load.iter().map(count).collect(), all)
 }
 
 /// The replies, unless the connection was lost on the way.

@@ -197,8 +197,8 @@ fn verdict(write: &Write, mut outcomes: Vec<Outcome>) -> Verdict {
 type Load = Vec<Group>;
 
 /// One batch on one slot.
-pub(super) async fn carry(slot: Slot, batch: Vec<Waiting>) {
-    let mut trips = Trips { slot, loads: VecDeque::from([grouped(batch)]), session: None };
+pub(super) async fn carry(slot: Slot, session: Session, batch: Vec<Waiting>) {
+    let mut trips = Trips { slot, loads: VecDeque::from([grouped(batch)]), session: Some(session) };
     while let Some(load) = trips.loads.pop_front() {
         trips.make(load).await;
     }
@@ -218,8 +218,15 @@ struct Trips {
 enum Ended {
     /// All were executed, and what they did is committed, if it was decided; else it is to be.
     Executed(Vec<Vec<Reply>>),
-    /// The group with this number was refused; nothing of any is there.
-    Refused(usize, Failure),
+    /// A statement was refused; nothing of any is there.
+    Refused(Refusal),
+}
+
+/// A statement that was refused.
+struct Refusal {
+    failure: Failure,
+    /// The replies to the statements of its group before it.
+    before: Vec<Reply>,
 }
 
 impl Trips {
@@ -251,11 +258,13 @@ impl Trips {
             }
             Ok(Err(failure)) => {
                 self.session = Some(session);
-                self.refused(load, 0, failure);
+                let failure =
+                    failure.explained(load.iter().flatten().next().map(|item| &item.work.steps[0].verb));
+                self.refused(load, Refusal { failure, before: Vec::new() });
             }
-            Ok(Ok(Ended::Refused(group, failure))) => {
+            Ok(Ok(Ended::Refused(refusal))) => {
                 self.session = Some(session);
-                self.refused(load, group, failure);
+                self.refused(load, refusal);
             }
             Ok(Ok(Ended::Executed(replies))) => self.executed(session, load, replies).await,
         }
@@ -313,20 +322,24 @@ impl Trips {
     }
 
     /// Nothing of a refused load is there, and only some of it is to blame.
-    fn refused(&mut self, mut load: Load, group: usize, failure: Failure) {
-        let failure = match load.get(group).and_then(|group| group.first()) {
-            Some(item) => failure.explained(item.work.steps.first().map(|step| &step.verb)),
-            None => failure,
-        };
-        let is_one = matches!(load.as_slice(), [group] if group.len() == 1);
+    fn refused(&mut self, load: Load, refusal: Refusal) {
+        let Refusal { failure, before } = refusal;
         let error = failure.into_error();
         if *error.kind() == ErrorKind::Busy {
             // Somebody else holds a row. Whoever means it waits for it, and the others do not.
-            load.into_iter().flatten().for_each(|item| self.alone(item));
-        } else if is_one {
-            answer_all(load.pop().into_iter().flatten(), &error);
-        } else {
-            self.split(load);
+            return load.into_iter().flatten().for_each(|item| self.alone(item));
+        }
+        if load.iter().map(Vec::len).sum::<usize>() > 1 {
+            return self.split(load);
+        }
+        for item in load.into_iter().flatten() {
+            // An earlier step that did not find what it requires would have kept the refused one from being executed.
+            let outcomes = outcomes(std::slice::from_ref(&item), before.clone()).swap_remove(0);
+            match verdict(&item.work, outcomes) {
+                Verdict::Done(_) => item.answer(Err(error.clone())),
+                Verdict::Refused(earlier) => item.answer(Err(earlier)),
+                Verdict::Unexplained => self.alone(item),
+            }
         }
     }
 
@@ -399,7 +412,7 @@ async fn execute(session: &mut Session, load: &Load, plan: Plan) -> Result<Ended
     }
     let mut executed = Vec::with_capacity(plan.counts.len());
     let mut refused = None;
-    for (index, (group, count)) in load.iter().zip(plan.counts).enumerate() {
+    for (group, count) in load.iter().zip(plan.counts) {
         let mut of_group = Vec::with_capacity(count);
         for (position, reply) in replies.by_ref().take(count).enumerate() {
             match reply {
@@ -407,7 +420,7 @@ async fn execute(session: &mut Session, load: &Load, plan: Plan) -> Result<Ended
                 Err(Failure::Lost(lost)) => return Err(before_commit(Failure::Lost(lost))),
                 Err(failure) if refused.is_none() => {
                     let verb = group[0].work.steps.get(position).map(|step| &step.verb);
-                    refused = Some((index, failure.explained(verb)));
+                    refused = Some(Refusal { failure: failure.explained(verb), before: of_group.clone() });
                 }
                 // What follows an error is refused because of it.
                 Err(_) => {}
@@ -415,11 +428,11 @@ async fn execute(session: &mut Session, load: &Load, plan: Plan) -> Result<Ended
         }
         executed.push(of_group);
     }
-    if let Some((group, failure)) = refused {
+    if let Some(refusal) = refused {
         if plan.is_transaction && !is_decided {
             session.script("ROLLBACK").await.map_err(Failure::before_commit)?;
         }
-        return Ok(Ended::Refused(group, failure));
+        return Ok(Ended::Refused(refusal));
     }
     // COMMIT.
     replies.next().unwrap_or_else(|| Ok(Reply::default()))?;
