@@ -1,0 +1,138 @@
+//! PostgreSQL is killed while 64 tasks write, by one handle that is never opened anew.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use fastrand::Rng;
+use larder::{ColumnType, Larder, Sql, Value};
+use larder_testing::{Postgres, PostgresDatabase, poll_until};
+use tokio::sync::watch;
+
+use crate::{
+    ground::{Counts, Ground, Told, WRITERS},
+    kills,
+};
+
+/// How PostgreSQL names the sessions of the writers.
+const NAME: &str = "larder_faults_server";
+/// Longer than any recovery.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The server's main process and all others go at once, and it is started again.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_caller_is_told_the_truth_when_the_server_is_killed() {
+    let (server, database) = migrated().await;
+    let mut random = Rng::with_seed(20_260_102);
+    let fault = async || {
+        server.kill().await.unwrap();
+        server.restart().await.unwrap();
+    };
+    kill_again_and_again("the server", kills(20), &database, &mut random, fault).await;
+}
+
+/// One session goes, in the middle of a statement, and the server ends all others.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_caller_is_told_the_truth_when_a_session_is_killed() {
+    let (server, database) = migrated().await;
+    let observer = Larder::open(&format!("{}?pool_size=1", database.url())).await.unwrap();
+    let mut random = Rng::with_seed(20_260_103);
+    let fault = async || {
+        let victim = || async { working_session(&observer).await.ok().flatten() };
+        let victim = poll_until(PATIENCE, "a session works", victim).await.unwrap();
+        server.kill_session(victim).await.unwrap();
+    };
+    kill_again_and_again("a session", kills(40), &database, &mut random, fault).await;
+}
+
+async fn migrated() -> (Postgres, PostgresDatabase) {
+    let server = Postgres::builder().own(true).start().await.unwrap();
+    let database = server.database().await.unwrap();
+    Larder::open(database.url()).await.unwrap().migrate().await.unwrap();
+    (server, database)
+}
+
+/// A session of the writers that is executing something.
+async fn working_session(observer: &Larder) -> larder::Result<Option<u32>> {
+    let working = format!(
+        "SELECT pid::bigint FROM pg_stat_activity WHERE application_name = '{NAME}' AND state = 'active'
+         ORDER BY random() LIMIT 1"
+    );
+    let rows = observer.system().sql(Sql::portable(working).returning([ColumnType::Int])).await?.rows;
+    Ok(match rows.first().and_then(|row| row.get(0)) {
+        Some(Value::Int(pid)) => u32::try_from(*pid).ok(),
+        _ => None,
+    })
+}
+
+async fn kill_again_and_again(
+    what: &str,
+    rounds: usize,
+    database: &PostgresDatabase,
+    random: &mut Rng,
+    fault: impl AsyncFn(),
+) {
+    let url = format!("{}?lanes=on&application_name={NAME}", database.url());
+    let larder = Larder::open(&url).await.unwrap();
+    let mut counts = Counts::default();
+    for _ in 0..rounds {
+        let ground = Ground::make(&larder).await.unwrap();
+        let told = write_through(&larder, &ground, random.usize(1..600), &fault).await;
+        counts += ground.check(&told).await.unwrap();
+    }
+    larder.close().await.unwrap();
+    println!("PostgreSQL: {rounds} kills of {what}, {counts}");
+}
+
+/// Writes from before a fault, which comes after this many acknowledgements, until each writer can write again. Gives what
+/// the writers were told.
+async fn write_through(
+    larder: &Larder,
+    ground: &Ground,
+    before: usize,
+    fault: &impl AsyncFn(),
+) -> Vec<Vec<Told>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let done = watch::Sender::new(vec![0_usize; WRITERS]);
+    let writers = (0..WRITERS).map(|writer| {
+        let (larder, ground, stop, done) = (larder.clone(), ground.clone(), Arc::clone(&stop), done.clone());
+        tokio::spawn(async move {
+            let mut told = Vec::new();
+            while !stop.load(Ordering::SeqCst) {
+                let answer = Told::by(ground.write(writer, told.len()).await);
+                told.push(answer);
+                match answer {
+                    Told::Done => done.send_modify(|done| done[writer] += 1),
+                    Told::NotDone | Told::Unclear => answers_again(&larder).await,
+                }
+            }
+            told
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    reached(&done, |done| done.iter().sum::<usize>() >= before).await;
+    fault().await;
+    let at_the_fault = done.borrow().clone();
+    // One that was under way may have been acknowledged since; the second one was begun afterwards.
+    reached(&done, |done| done.iter().zip(&at_the_fault).all(|(now, then)| *now >= then + 2)).await;
+    stop.store(true, Ordering::SeqCst);
+    let mut told = Vec::new();
+    for writer in writers {
+        told.push(writer.await.unwrap());
+    }
+    told
+}
+
+async fn reached(done: &watch::Sender<Vec<usize>>, enough: impl FnMut(&Vec<usize>) -> bool) {
+    let mut done = done.subscribe();
+    tokio::time::timeout(PATIENCE, done.wait_for(enough)).await.expect("the writers go on").unwrap();
+}
+
+async fn answers_again(larder: &Larder) {
+    let healthy = || async { larder.health().await.ok() };
+    poll_until(PATIENCE, "the store answers again", healthy).await.unwrap();
+}
