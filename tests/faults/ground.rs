@@ -146,6 +146,12 @@ impl Ground {
         (0..COUNTERS).map(|counter| self.addition(Job::TOTAL_TOKENS.add(0), counter)).collect()
     }
 
+    /// What this writer is told before its next write is an addition, when it writes nothing before.
+    pub(crate) fn nothing_before_an_addition(writer: usize) -> Vec<Told> {
+        let others = (0..).take_while(|number| kind(writer, *number) != Kind::Addition);
+        others.map(|_| Told::NotDone).collect()
+    }
+
     fn message(&self, writer: usize, number: usize) -> Result<Verb> {
         let job = self.jobs[writer % COUNTERS];
         let new = NewMessage::new(job, MessageRole::User, format!("{writer} {number}"));
