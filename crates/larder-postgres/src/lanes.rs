@@ -109,7 +109,9 @@ impl Lanes {
 
     async fn write(&self, lane: &Arc<Lane<Write, Answer>>, write: Write, bytes: usize) -> Result<Answer> {
         let pool = Arc::clone(&self.pool);
-        let carry = |carrier| carry(carrier, pool, true, writes::carry);
+        // Claims pass over what is locked, and their planner knows best.
+        let for_batches = !Arc::ptr_eq(lane, &self.claims);
+        let carry = |carrier| carry(carrier, pool, for_batches, writes::carry);
         lane.send(write, bytes, self.deadline(), carry).await
     }
 
@@ -147,14 +149,14 @@ fn size(verb: &Verb) -> usize {
 async fn carry<W, F>(
     mut carrier: Carrier<W, Answer>,
     pool: Arc<Pool>,
-    is_hasty: bool,
+    for_batches: bool,
     trip: impl Fn(Slot, Session, Vec<Item<W, Answer>>) -> F,
 ) where
     W: Send + 'static,
     F: Future<Output = ()>,
 {
     loop {
-        let ready = ready(&pool, is_hasty).await;
+        let ready = ready(&pool, for_batches).await;
         let Some(batch) = carrier.next_batch() else {
             if let Ok((slot, session)) = ready {
                 slot.give_back(session).await;
@@ -168,11 +170,11 @@ async fn carry<W, F>(
     }
 }
 
-async fn ready(pool: &Arc<Pool>, is_hasty: bool) -> Result<(Slot, Session)> {
+async fn ready(pool: &Arc<Pool>, for_batches: bool) -> Result<(Slot, Session)> {
     let deadline = Instant::now() + pool.config().timeout;
     let slot = pool.slot(deadline).await?;
-    let session = match is_hasty {
-        true => slot.hasty_session(deadline).await?,
+    let session = match for_batches {
+        true => slot.batch_session(deadline).await?,
         false => slot.session(deadline).await?,
     };
     Ok((slot, session))

@@ -28,10 +28,15 @@ use crate::{PostgresConfig, ServerError, SslMode, session::Session, tls, transac
 /// network announces is known without asking.
 const TRUSTED_FOR: Duration = Duration::from_secs(60);
 
-/// How long a hasty session waits for a lock. Statements that carry many callers' writes wait so long at most for a row that
-/// somebody else holds; then each write goes on its own.
-const HASTY_LOCK_WAIT: &str = "SET lock_timeout = '50ms'";
-const PATIENT_LOCK_WAIT: &str = "SET lock_timeout = 0";
+/// What a session for batches is set to. A statement that carries many callers' writes waits only shortly for a row that
+/// somebody else holds, and so before the server looks for deadlocks, after a second; then each write goes on its own. And it
+/// comes to its rows in the order of the batch, which is that of their keys, whatever the planner thinks of their number.
+const BATCH_SETTINGS: &str = "SET lock_timeout = '50ms'; SET enable_seqscan = off; SET enable_bitmapscan = off; \
+    SET enable_hashjoin = off; SET enable_mergejoin = off";
+
+/// What it is set to again for other calls.
+const OWN_SETTINGS: &str = "SET lock_timeout = 0; RESET enable_seqscan; RESET enable_bitmapscan; \
+    RESET enable_hashjoin; RESET enable_mergejoin";
 
 pub(crate) struct Pool {
     config: PostgresConfig,
@@ -125,11 +130,11 @@ impl Pool {
         }
     }
 
-    /// An idle session that is not known to be dead: one with this wait for locks if there is one, else another.
-    fn take_idle(&self, hasty: bool) -> Option<Session> {
+    /// An idle session that is not known to be dead: one with these settings if there is one, else another.
+    fn take_idle(&self, for_batches: bool) -> Option<Session> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|session| !session.is_dead());
-        match idle.iter().rposition(|session| session.hasty == hasty) {
+        match idle.iter().rposition(|session| session.for_batches == for_batches) {
             Some(position) => Some(idle.remove(position)),
             None => idle.pop(),
         }
@@ -176,7 +181,7 @@ impl Slot {
         Arc::clone(&self.pool)
     }
 
-    /// A session that waits for locks as long as it takes: an idle one, which may have died unnoticed, else a new one.
+    /// A session for the call of one caller: an idle one, which may have died unnoticed, else a new one.
     ///
     /// # Errors
     /// As [`Slot::connect`].
@@ -192,23 +197,23 @@ impl Slot {
         self.living_session_for(false, deadline).await
     }
 
-    /// As [`Slot::living_session`], for statements that wait for locks only shortly.
+    /// As [`Slot::living_session`], for statements that carry the writes of many.
     ///
     /// # Errors
     /// As [`Slot::connect`].
-    pub(crate) async fn hasty_session(&self, deadline: Instant) -> Result<Session> {
+    pub(crate) async fn batch_session(&self, deadline: Instant) -> Result<Session> {
         self.living_session_for(true, deadline).await
     }
 
-    async fn session_for(&self, hasty: bool, deadline: Instant) -> Result<Session> {
+    async fn session_for(&self, for_batches: bool, deadline: Instant) -> Result<Session> {
         loop {
-            let Some(mut session) = self.pool.take_idle(hasty) else {
+            let Some(mut session) = self.pool.take_idle(for_batches) else {
                 let session = self.connect(deadline).await?;
-                return self.with_lock_wait(session, hasty, deadline).await;
+                return self.with_settings(session, for_batches, deadline).await;
             };
-            if session.hasty != hasty {
+            if session.for_batches != for_batches {
                 session.reused = true;
-                match self.with_lock_wait(session, hasty, deadline).await {
+                match self.with_settings(session, for_batches, deadline).await {
                     Ok(session) => return Ok(session),
                     // It had died while it was idle.
                     Err(_) if Instant::now() < deadline => continue,
@@ -219,15 +224,20 @@ impl Slot {
         }
     }
 
-    async fn with_lock_wait(&self, mut session: Session, hasty: bool, deadline: Instant) -> Result<Session> {
-        if session.hasty == hasty {
+    async fn with_settings(
+        &self,
+        mut session: Session,
+        for_batches: bool,
+        deadline: Instant,
+    ) -> Result<Session> {
+        if session.for_batches == for_batches {
             return Ok(session);
         }
-        let setting = if hasty { HASTY_LOCK_WAIT } else { PATIENT_LOCK_WAIT };
+        let settings = if for_batches { BATCH_SETTINGS } else { OWN_SETTINGS };
         let limit = deadline.min(Instant::now() + self.pool.config.connect_timeout);
-        match timeout_at(limit, session.script(setting)).await {
+        match timeout_at(limit, session.script(settings)).await {
             Ok(Ok(())) => {
-                session.hasty = hasty;
+                session.for_batches = for_batches;
                 Ok(session)
             }
             Ok(Err(failure)) => Err(failure.into_error()),
@@ -235,9 +245,9 @@ impl Slot {
         }
     }
 
-    async fn living_session_for(&self, hasty: bool, deadline: Instant) -> Result<Session> {
+    async fn living_session_for(&self, for_batches: bool, deadline: Instant) -> Result<Session> {
         loop {
-            let mut session = self.session_for(hasty, deadline).await?;
+            let mut session = self.session_for(for_batches, deadline).await?;
             let trusted = session.silent_for() < TRUSTED_FOR
                 && session.losses_then == self.pool.losses.load(Ordering::Acquire);
             if trusted {

@@ -34,8 +34,8 @@ pub(crate) struct Session {
     pub(crate) reused: bool,
     /// It is in a state that nobody knows, or holds what the next caller must not see: never to be used again.
     pub(crate) spoilt: bool,
-    /// Do its statements wait for locks only shortly?
-    pub(crate) hasty: bool,
+    /// Is it set to carry the writes of many in one statement?
+    pub(crate) for_batches: bool,
 }
 
 /// The task that owns the socket. It ends with the session, whatever the server is at.
@@ -88,7 +88,7 @@ impl Session {
             losses_then,
             reused: false,
             spoilt: false,
-            hasty: false,
+            for_batches: false,
         }
     }
 

@@ -234,7 +234,7 @@ impl Trips {
         let deadline = deadline(load.iter().flatten());
         let session = match self.session.take() {
             Some(session) => Ok(session),
-            None => self.slot.hasty_session(deadline).await,
+            None => self.slot.batch_session(deadline).await,
         };
         let mut session = match session {
             Ok(session) => session,
