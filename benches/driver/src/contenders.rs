@@ -19,7 +19,8 @@ pub(crate) struct Entrant {
     pub(crate) peer: &'static str,
     /// The directory of its workspace, in `benches/`.
     workspace: &'static str,
-    /// The package of its program, which has the same name.
+    /// The name of its program and of the package, which may have several.
+    program: &'static str,
     package: &'static str,
     /// Which of the program's ways it is.
     pub(crate) variant: String,
@@ -41,11 +42,11 @@ pub(crate) const LARDER: &str = "larder";
 fn entrant(
     on: On,
     (name, peer): (&'static str, &'static str),
-    (workspace, package): (&'static str, &'static str),
+    (workspace, package, program): (&'static str, &'static str, &'static str),
     variant: &str,
     crates: &'static [&'static str],
 ) -> Entrant {
-    Entrant { name, peer, workspace, package, variant: variant.to_owned(), crates, on }
+    Entrant { name, peer, workspace, package, program, variant: variant.to_owned(), crates, on }
 }
 
 /// All contenders on a database that the options ask for, larder first.
@@ -61,21 +62,36 @@ pub(crate) fn on(database: Database, options: &Options) -> Vec<Entrant> {
 
 fn all(options: &Options) -> Vec<Entrant> {
     use On::{File, Postgres};
-    let larder = (".", "bench-larder");
-    let by_hand = (".", "bench-tokio-postgres");
-    let by_hand_crates = &["tokio-postgres", "deadpool-postgres"];
+    let larder = (".", "bench-larder", "bench-larder");
+    let tokio_postgres = (".", "bench-tokio-postgres", "bench-tokio-postgres");
+    let diesel = (".", "bench-diesel-async", "bench-diesel-async");
+    let rusqlite = ("peers-rusqlite", "bench-rusqlite", "bench-rusqlite");
+    let sqlx = |program| ("peers-sqlx", "bench-sqlx", program);
+    let sea_orm = |program| ("peers-sqlx", "bench-sea-orm", program);
+    let toasty = |program| ("peers-rusqlite", "bench-toasty", program);
+    let by_hand = &["tokio-postgres", "deadpool-postgres"];
+    let alone = |name| (name, name);
     vec![
-        entrant(Postgres, (LARDER, LARDER), larder, &options.larder_postgres, &["larder", "sqlx"]),
-        entrant(Postgres, ("tokio-postgres", "tokio-postgres"), by_hand, "copy", by_hand_crates),
-        entrant(Postgres, ("tokio-postgres-unnest", "tokio-postgres"), by_hand, "unnest", by_hand_crates),
-        entrant(File, (LARDER, LARDER), larder, &options.larder_file, &["larder", "libsql-rusqlite"]),
+        entrant(Postgres, alone(LARDER), larder, &options.larder_postgres, &["larder", "sqlx"]),
+        entrant(Postgres, alone("tokio-postgres"), tokio_postgres, "copy", by_hand),
+        entrant(Postgres, ("tokio-postgres-unnest", "tokio-postgres"), tokio_postgres, "unnest", by_hand),
+        entrant(Postgres, alone("sqlx"), sqlx("bench-sqlx-postgres"), "", &["sqlx"]),
+        entrant(Postgres, alone("sea-orm"), sea_orm("bench-sea-orm-postgres"), "", &["sea-orm", "sqlx"]),
+        entrant(Postgres, alone("diesel-async"), diesel, "", &["diesel-async", "diesel"]),
+        entrant(Postgres, alone("toasty"), toasty("bench-toasty-postgres"), "", &["toasty"]),
+        entrant(File, alone(LARDER), larder, &options.larder_file, &["larder", "libsql-rusqlite"]),
+        entrant(File, ("rusqlite-mutex", "rusqlite"), rusqlite, "mutex", &["rusqlite", "r2d2_sqlite"]),
+        entrant(File, ("rusqlite-pool", "rusqlite"), rusqlite, "pool", &["rusqlite", "r2d2_sqlite"]),
+        entrant(File, alone("sqlx"), sqlx("bench-sqlx-sqlite"), "", &["sqlx"]),
+        entrant(File, alone("sea-orm"), sea_orm("bench-sea-orm-sqlite"), "", &["sea-orm", "sqlx"]),
+        entrant(File, alone("toasty"), toasty("bench-toasty-sqlite"), "", &["toasty"]),
     ]
 }
 
 impl Entrant {
     /// Its program, once it is built.
     pub(crate) fn program(&self, benches: &Path) -> PathBuf {
-        target(benches).join("release").join(self.package)
+        target(benches).join("release").join(self.program)
     }
 
     /// The crates and their versions, from the lock file.

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use contender::{Failure, Key};
+use contender::{
+    Failure, Key,
+    protocol::{read_keys, write_keys},
+};
 use larder::{ColumnType, Sql, Value, prelude::*};
 
 use super::{Size, load::load};
@@ -18,10 +21,18 @@ pub(super) struct Original {
 
 impl Original {
     pub(super) async fn load(size: Size, directory: &Path) -> Result<(Self, Vec<Key>), Failure> {
-        let path = directory.join("original.db");
+        let name = format!("{}-{}-{}", size.jobs, size.messages, size.long_list);
+        let (path, kept) = (directory.join(format!("{name}.db")), directory.join(format!("{name}.keys")));
         let larder = Larder::open(&format!("file:{}?synchronous=off", path.display())).await?;
-        let keys = load(&larder, size).await?;
-        larder.system().sql(Sql::portable("ANALYZE")).await?;
+        // However it commits, what is loaded is the same: once is enough.
+        let keys = if fs::exists(&kept)? {
+            read_keys(&kept)?
+        } else {
+            let keys = load(&larder, size).await?;
+            larder.system().sql(Sql::portable("ANALYZE")).await?;
+            write_keys(&kept, &keys)?;
+            keys
+        };
         let version = larder.health().await?.version;
         // The last to close writes the WAL back into the file.
         larder.close().await?;
