@@ -6,9 +6,11 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use larder_core::{Error, ErrorKind, Result};
+use larder_sql::{Dialect, Statements};
 use rusqlite::{
     Connection, OptionalExtension, Row,
     config::DbConfig,
@@ -17,34 +19,56 @@ use rusqlite::{
 
 use crate::{call::Ticket, error::from_sqlite};
 
-/// How many virtual machine instructions run between two looks at the deadline: some tens of microseconds.
+/// How many virtual machine instructions a thread runs between two looks at the deadline: some tens of microseconds.
 const INSTRUCTIONS: i32 = 1000;
+
+/// How many run in place between two looks at the clock: some microseconds. To look up a row by a key takes fewer.
+const FEW_INSTRUCTIONS: i32 = 100;
+
+/// How long a statement may run in place, counted from the first look at the clock.
+const BRIEFLY: Duration = Duration::from_micros(150);
 
 /// A connection with its guards: a deadline for what runs, and no way for SQL to touch transactions or settings that are
 /// larder's.
 pub(crate) struct Database {
     connection: Connection,
+    statements: Statements,
     watched: Arc<Watched>,
     own: Arc<AtomicBool>,
 }
 
-/// The call whose statements are running.
+/// What keeps the statements that run from running on.
 #[derive(Debug, Default)]
-struct Watched(Mutex<Option<(Arc<Ticket>, bool)>>);
+struct Watched(Mutex<Option<Limit>>);
+
+#[derive(Debug)]
+enum Limit {
+    /// The deadline of a call that may run.
+    Call { ticket: Arc<Ticket>, is_read: bool },
+    /// The thread belongs to others; `since` is when the clock was looked at first.
+    Briefly { since: Option<Instant> },
+}
+
+impl Limit {
+    fn is_reached(&mut self) -> bool {
+        match self {
+            Self::Call { ticket, is_read } => ticket.is_late() || (*is_read && ticket.is_gone()),
+            Self::Briefly { since } => since.get_or_insert_with(Instant::now).elapsed() >= BRIEFLY,
+        }
+    }
+}
 
 impl Watched {
-    fn lock(&self) -> MutexGuard<'_, Option<(Arc<Ticket>, bool)>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Limit>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn must_stop(&self) -> bool {
-        self.lock()
-            .as_ref()
-            .is_some_and(|(ticket, is_read)| ticket.is_late() || (*is_read && ticket.is_gone()))
+        self.lock().as_mut().is_some_and(Limit::is_reached)
     }
 }
 
-/// While it lives, statements are stopped at the call's deadline.
+/// While it lives, statements are stopped at their limit.
 pub(crate) struct Watch<'a>(&'a Watched);
 
 impl Drop for Watch<'_> {
@@ -54,18 +78,28 @@ impl Drop for Watch<'_> {
 }
 
 impl Database {
-    /// A connection that is set up, from here on guarded.
+    /// A connection that is set up, from here on guarded: for a thread.
     pub(crate) fn new(connection: Connection) -> Self {
-        let database = Self { connection, watched: Arc::default(), own: Arc::default() };
-        database.guard();
+        Self::guarded(connection, INSTRUCTIONS)
+    }
+
+    /// The same, for callers in place.
+    pub(crate) fn new_in_place(connection: Connection) -> Self {
+        Self::guarded(connection, FEW_INSTRUCTIONS)
+    }
+
+    fn guarded(connection: Connection, instructions: i32) -> Self {
+        let statements = Statements::new(Dialect::Sqlite);
+        let database = Self { connection, statements, watched: Arc::default(), own: Arc::default() };
+        database.guard(instructions);
         database
     }
 
-    /// Installs what keeps watch over everything that runs from now on.
-    fn guard(&self) {
+    /// Installs what keeps watch, each time so many instructions were run, over everything that runs from now on.
+    fn guard(&self, instructions: i32) {
         let (watched, own) = (Arc::clone(&self.watched), Arc::clone(&self.own));
         self.connection.progress_handler(
-            INSTRUCTIONS,
+            instructions,
             Some(move || !own.load(Ordering::Relaxed) && watched.must_stop()),
         );
         let own = Arc::clone(&self.own);
@@ -82,9 +116,23 @@ impl Database {
         &self.connection
     }
 
+    /// The texts of the statements that it has run.
+    pub(crate) fn statements(&self) -> &Statements {
+        &self.statements
+    }
+
     /// Stops what runs when `ticket` is late, or when it is a read and nobody waits for it any more.
     pub(crate) fn watch(&self, ticket: &Arc<Ticket>, is_read: bool) -> Watch<'_> {
-        *self.watched.lock() = Some((Arc::clone(ticket), is_read));
+        self.limit(Limit::Call { ticket: Arc::clone(ticket), is_read })
+    }
+
+    /// Stops what runs longer than it takes to look up a row or to read a page.
+    pub(crate) fn watch_briefly(&self) -> Watch<'_> {
+        self.limit(Limit::Briefly { since: None })
+    }
+
+    fn limit(&self, limit: Limit) -> Watch<'_> {
+        *self.watched.lock() = Some(limit);
         Watch(&self.watched)
     }
 

@@ -49,16 +49,17 @@ impl Work for Unit {
 
 fn execute(database: &Database, verb: &Verb) -> Result<Outcome> {
     larder_sql::check(verb)?;
+    let statements = database.statements();
     match verb {
         Verb::Get(get) => {
-            let rows = rows(run(database, &larder_sql::get(SQLITE, get))?);
+            let rows = rows(run(database, statements.get(get))?);
             Ok(Outcome::Row(rows.into_iter().next()))
         }
-        Verb::Select(select) => Ok(run(database, &larder_sql::select(SQLITE, select))?),
-        Verb::Count(count) => number(verb.table(), run(database, &larder_sql::count(SQLITE, count))?),
+        Verb::Select(select) => Ok(run(database, statements.select(select))?),
+        Verb::Count(count) => number(verb.table(), run(database, statements.count(count))?),
         Verb::Insert(insert) => execute_insert(database, insert),
         Verb::Update(update) => execute_update(database, update),
-        Verb::Delete(delete) => Ok(run(database, &larder_sql::delete(SQLITE, delete))?),
+        Verb::Delete(delete) => Ok(run(database, statements.delete(delete))?),
         Verb::Upsert(upsert) => execute_upsert(database, upsert),
         Verb::Claim(claim) => execute_claim(database, claim),
     }
@@ -80,7 +81,7 @@ fn number(table: &'static Table, outcome: Outcome) -> Result<Outcome> {
 
 fn execute_insert(database: &Database, insert: &Insert) -> Result<Outcome> {
     let mut written = 0;
-    for statement in &larder_sql::insert(SQLITE, insert) {
+    for statement in database.statements().insert(insert) {
         let rows = statement.binds.len() / insert.table.columns.len();
         let rows = &insert.rows[written..written + rows];
         run(database, statement).map_err(|failure| {
@@ -92,7 +93,7 @@ fn execute_insert(database: &Database, insert: &Insert) -> Result<Outcome> {
 }
 
 fn execute_update(database: &Database, update: &Update) -> Result<Outcome> {
-    let outcome = run(database, &larder_sql::update(SQLITE, update))
+    let outcome = run(database, database.statements().update(update))
         .map_err(|failure| failure.explained(|error| explain_update(database, update, error)))?;
     if outcome.rows() == 0 {
         refuse_overflow(database, update)?;
@@ -103,13 +104,13 @@ fn execute_update(database: &Database, update: &Update) -> Result<Outcome> {
 /// After an update that changed nothing: an error when that is because a sum overflows.
 fn refuse_overflow(database: &Database, update: &Update) -> Result<()> {
     let Some(probe) = larder_sql::add_probe(SQLITE, update) else { return Ok(()) };
-    let found = rows(run(database, &probe)?);
+    let found = rows(run(database, probe)?);
     let overflow = found.first().and_then(|row| larder_sql::add_overflow(update, row.values()));
     overflow.map_or(Ok(()), Err)
 }
 
 fn execute_upsert(database: &Database, upsert: &Upsert) -> Result<Outcome> {
-    let outcome = run(database, &larder_sql::upsert(SQLITE, upsert))
+    let outcome = run(database, database.statements().upsert(upsert))
         .map_err(|failure| failure.explained(|error| explain_upsert(database, upsert, error)))?;
     if let Some(row) = rows(outcome).into_iter().next() {
         return Ok(Outcome::Row(Some(row)));
@@ -119,7 +120,7 @@ fn execute_upsert(database: &Database, upsert: &Upsert) -> Result<Outcome> {
 }
 
 fn execute_claim(database: &Database, claim: &Claim) -> Result<Outcome> {
-    let keys = rows(run(database, &larder_sql::claim_keys(claim))?);
+    let keys = rows(run(database, larder_sql::claim_keys(claim))?);
     let mut claimed = Vec::with_capacity(keys.len());
     for key in keys {
         let update = larder_sql::claim_update(claim, key.into_values());

@@ -136,13 +136,13 @@ fn checked_column(table: Option<&'static Table>, constraint: &str) -> String {
 fn taken_key(database: &Database, table: &'static Table, rows: &[Vec<Value>]) -> Result<Option<Error>> {
     for row in rows {
         let probe = conflict_probe(SQLITE, table, row);
-        let Outcome::Rows(answer) = run(database, &probe.statement)? else { continue };
+        let Outcome::Rows(answer) = run(database, probe.statement)? else { continue };
         let taken = answer.first().map_or(&[][..], |row| row.values());
         let first = probe.keys.iter().zip(taken).find(|(_, taken)| **taken == Value::Bool(true));
         if let Some((key, _)) = first {
             return Ok(Some(Error::conflict(table.entity, table.names(key))));
         }
-        run(database, &insert_unless_conflict(SQLITE, table, row))?;
+        run(database, insert_unless_conflict(SQLITE, table, row))?;
     }
     Ok(None)
 }
@@ -220,7 +220,7 @@ fn rows_before(database: &Database, update: &Update) -> Result<Vec<Vec<Value>>> 
         offset: 0,
         limit: None,
     };
-    match run(database, &larder_sql::select(SQLITE, &select))? {
+    match run(database, database.statements().select(&select))? {
         Outcome::Rows(rows) => Ok(rows.into_iter().map(|row| row.into_values()).collect()),
         Outcome::Row(_) | Outcome::Count(_) => Ok(Vec::new()),
     }
@@ -241,7 +241,7 @@ fn rows_after(database: &Database, update: &Update) -> Result<Vec<Vec<Value>>> {
 
 fn exists(database: &Database, table: &'static Table, filter: Filter) -> Result<bool> {
     let count = Count { table, owner: None, filter };
-    let Outcome::Rows(rows) = run(database, &larder_sql::count(SQLITE, &count))? else { return Ok(false) };
+    let Outcome::Rows(rows) = run(database, database.statements().count(&count))? else { return Ok(false) };
     Ok(rows.first().and_then(|row| row.get(0)) != Some(&Value::Int(0)))
 }
 

@@ -11,8 +11,9 @@
 //! ```
 //!
 //! How it works, from the ground up: a `Database` is one connection with its guards; `Verb`s, units and SQL are `Work` that
-//! runs on it; work with its caller's ticket is a `Job`, which travels through a `Queue` to the reader threads or to the
-//! writer thread; the writer makes one transaction of whatever is queued.
+//! runs on it. A read runs in place, on a connection of the `Pool`, when it takes no longer than to look up a row. All other
+//! work becomes, with its caller's ticket, a `Job`, which travels through a `Queue` to the reader threads or to the writer
+//! thread; the writer makes one transaction of whatever is queued.
 
 mod call;
 mod config;
@@ -22,6 +23,7 @@ mod execute;
 mod explain;
 mod open;
 mod options;
+mod pool;
 mod queue;
 mod reader;
 mod shared;

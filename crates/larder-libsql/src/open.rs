@@ -31,12 +31,23 @@ pub(crate) fn open_writer(config: &LibsqlConfig) -> Result<Database> {
     Ok(Database::new(connection))
 }
 
-/// Opens a connection that only reads the file that the writer has opened.
+/// Opens a connection that only reads the file that the writer has opened, for a thread.
 pub(crate) fn open_reader(config: &LibsqlConfig) -> Result<Database> {
+    connect_reader(config).map(Database::new)
+}
+
+/// Opens a connection that callers read with in place: it never waits for a lock.
+pub(crate) fn open_in_place(config: &LibsqlConfig) -> Result<Database> {
+    let connection = connect_reader(config)?;
+    connection.busy_timeout(Duration::ZERO).map_err(from_sqlite)?;
+    Ok(Database::new_in_place(connection))
+}
+
+fn connect_reader(config: &LibsqlConfig) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(config, flags).map_err(|error| why_not_opened(config, error))?;
     connection.pragma_update(None, "query_only", true).map_err(from_sqlite)?;
-    Ok(Database::new(connection))
+    Ok(connection)
 }
 
 fn connect(config: &LibsqlConfig, flags: OpenFlags) -> Result<Connection> {

@@ -16,7 +16,8 @@ use tokio::sync::{oneshot, watch};
 use crate::{
     call::Job,
     config::LibsqlConfig,
-    open::{open_reader, open_writer},
+    open::{open_in_place, open_reader, open_writer},
+    pool::Pool,
     queue::Queue,
     reader,
     writer::{Message, Writer},
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) config: LibsqlConfig,
     /// What the writer serves.
     pub(crate) writes: Queue<Message>,
+    /// What callers read with in place; empty for a database in memory.
+    pub(crate) in_place: Pool,
     /// What the readers serve.
     pub(crate) reads: Queue<Box<dyn Job>>,
     transaction_is_open: AtomicBool,
@@ -37,6 +40,7 @@ impl Shared {
         Self {
             writes: Queue::new(config.queue),
             reads: Queue::new(config.queue),
+            in_place: Pool::default(),
             config,
             transaction_is_open: AtomicBool::new(false),
             ended: watch::Sender::new(false),
@@ -63,6 +67,8 @@ impl Shared {
 
     /// Takes no more calls in. The threads end when those that were taken in are answered.
     pub(crate) fn close(&self) {
+        // First, because the writer closes its own connection last.
+        self.in_place.close();
         self.writes.close();
         self.reads.close();
     }
@@ -103,6 +109,7 @@ struct End<'a>(&'a Shared);
 impl Drop for End<'_> {
     fn drop(&mut self) {
         self.0.writes.abandon();
+        self.0.in_place.close();
         self.0.reads.abandon();
         self.0.ended.send_replace(true);
     }
@@ -115,7 +122,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
         .map_err(|error| Error::new(ErrorKind::Unavailable, "no thread could be started").with_source(error))
 }
 
-/// Opens the writer's connection, then the readers', each on its own thread.
+/// Opens the writer's connection, then the readers' on their threads, each with one for callers in place.
 fn open(shared: &Arc<Shared>) -> Result<Writer> {
     let database = open_writer(&shared.config)?;
     let mut writer =
@@ -123,8 +130,12 @@ fn open(shared: &Arc<Shared>) -> Result<Writer> {
     let (report, reports) = mpsc::channel();
     for _ in 0..shared.config.reader_threads() {
         let (shared, report) = (Arc::clone(shared), report.clone());
-        writer.readers.push(spawn("larder-reader", move || match open_reader(&shared.config) {
-            Ok(database) => {
+        let open = move || {
+            shared.in_place.add(open_in_place(&shared.config)?);
+            open_reader(&shared.config).map(|database| (database, shared))
+        };
+        writer.readers.push(spawn("larder-reader", move || match open() {
+            Ok((database, shared)) => {
                 let _ = report.send(Ok(()));
                 drop(report);
                 reader::serve(&database, &shared);

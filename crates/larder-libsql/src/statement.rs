@@ -1,7 +1,7 @@
 //! One prepared statement, run.
 
 use larder_core::{Error, Outcome, Row, Value};
-use larder_sql::{Bind, Returns, Statement};
+use larder_sql::{Bind, Rendered, Returns};
 use rusqlite::types::ValueRef;
 
 use crate::{
@@ -42,7 +42,8 @@ impl From<Failure> for Error {
 }
 
 /// Runs a statement, prepared before or now. Answers `Rows` or `Count`, as its `returns` says.
-pub(crate) fn run(database: &Database, statement: &Statement) -> Result<Outcome, Failure> {
+pub(crate) fn run(database: &Database, statement: impl Into<Rendered>) -> Result<Outcome, Failure> {
+    let statement = statement.into();
     let mut prepared = database.connection().prepare_cached(&statement.text)?;
     bind(&mut prepared, statement.binds.iter().flat_map(values))?;
     match &statement.returns {
@@ -91,9 +92,11 @@ pub(crate) fn fetch(
     let mut fetched = Vec::new();
     let mut rows = prepared.raw_query();
     while let Some(row) = rows.next()? {
-        let values =
-            (0..columns).map(|position| read(position, row.get_ref(position)?).map_err(Failure::Row));
-        fetched.push(Row::new(values.collect::<Result<_, Failure>>()?));
+        let mut values = Vec::with_capacity(columns);
+        for position in 0..columns {
+            values.push(read(position, row.get_ref(position)?).map_err(Failure::Row)?);
+        }
+        fetched.push(Row::new(values));
     }
     Ok(fetched)
 }

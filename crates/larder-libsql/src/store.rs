@@ -13,7 +13,7 @@ use larder_core::{
     Transaction, Unit, Verb,
 };
 use rusqlite::ffi;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{sync::oneshot, task::coop::consume_budget, time::timeout};
 
 use crate::{
     call::{Caller, Work, closed, job},
@@ -29,8 +29,10 @@ use crate::{
 /// [`Store`] on libSQL: a local file, or memory.
 ///
 /// # Behaviour
-/// - SQLite runs on threads of the store's own: one that writes, and for a file some that read. Callers only pass messages;
-///   no call blocks the thread that it is polled on.
+/// - SQLite runs on threads of the store's own: one that writes, and for a file some that read. Callers pass messages, with
+///   one exception: verbs and units that only read a file first run on the thread that they are polled on. They are stopped
+///   there, and begun again on a thread, when they have run for longer than it takes to look up some rows (150 µs), or when
+///   they would have to wait for a lock.
 /// - Writes that arrive while another is being committed are committed together, each under a savepoint of its own: one that
 ///   fails fails alone, and nobody is answered before the commit.
 /// - A transaction ([`Store::begin`]) has the writer to itself. Other writes wait for its end, and answer `Busy` when their
@@ -65,10 +67,20 @@ impl LibsqlStore {
         &self.shared.config
     }
 
+    /// Reads in place if that is possible and short, else on a thread.
     async fn read<W: Work>(&self, work: W) -> Result<W::Answer> {
         if !self.shared.config.is_file() {
             return self.write(work).await;
         }
+        // One that reads on and on lets the other tasks of its thread have their turn.
+        consume_budget().await;
+        match self.shared.in_place.run(&work) {
+            Some(answer) => answer,
+            None => self.read_on_thread(work).await,
+        }
+    }
+
+    async fn read_on_thread<W: Work>(&self, work: W) -> Result<W::Answer> {
         let caller = Caller::new(self.shared.config.timeout);
         let (job, answer) = job(&caller, work);
         caller.send(&self.shared.reads, job).await?;
@@ -135,7 +147,7 @@ impl Store for LibsqlStore {
     async fn sql(&self, sql: Sql) -> Result<SqlOutcome> {
         if self.shared.config.is_file() && !is_script(&sql) {
             // Whether it only reads is known when it has been prepared.
-            if let Some(outcome) = self.read(MaybeRead(sql.clone())).await? {
+            if let Some(outcome) = self.read_on_thread(MaybeRead(sql.clone())).await? {
                 return Ok(outcome);
             }
         }

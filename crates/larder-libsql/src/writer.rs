@@ -106,6 +106,7 @@ impl Writer {
                 tracing::error!("a reader thread panicked");
             }
         }
+        self.shared.in_place.wait_until_closed();
         if self.shared.config.is_file()
             && let Err(error) = self.database.checkpoint()
         {

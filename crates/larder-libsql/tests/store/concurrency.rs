@@ -158,9 +158,10 @@ async fn a_long_query_does_not_stop_the_timer_of_its_thread() {
 async fn a_read_whose_caller_has_gone_is_stopped() {
     // With one reader and a deadline far away, the next read gets its turn only if the first is stopped.
     let fixture = Fixture::file("readers=1&timeout=10m").await;
+    let next = || larder_core::Sql::portable("SELECT 1").returning([larder_core::ColumnType::Int]);
     let abandoned = begun(fixture.store.sql(endless()));
     drop(abandoned);
-    assert_eq!(count(&fixture.store, &JARS).await, 0);
+    fixture.store.sql(next()).await.expect("its turn");
     let abandoned = dropped_after(2, async {
         let endless = fixture.store.sql(endless());
         tokio::pin!(endless);
@@ -169,7 +170,7 @@ async fn a_read_whose_caller_has_gone_is_stopped() {
         endless.await.expect("never")
     });
     assert!(abandoned.await.is_none());
-    assert_eq!(count(&fixture.store, &JARS).await, 0);
+    fixture.store.sql(next()).await.expect("its turn");
 }
 
 #[tokio::test]

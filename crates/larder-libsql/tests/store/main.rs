@@ -5,6 +5,7 @@ mod common;
 mod concurrency;
 mod configuration;
 mod errors;
+mod in_place;
 mod sql;
 mod transactions;
 mod verbs;
