@@ -18,11 +18,14 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, Semaphore, oneshot},
+    sync::{Notify, Semaphore},
     time::{Instant, timeout_at},
 };
 
-use crate::{Detached, Error, ErrorKind, Result};
+use crate::{
+    Detached, Error, ErrorKind, Result,
+    answer::{self, Sender},
+};
 
 /// The unit in which waiting bytes are counted. What is smaller is bounded by the number of items.
 const ROOM: usize = 1024;
@@ -74,14 +77,13 @@ pub struct Item<W, A> {
     number: u64,
     bytes: usize,
     arrived: Instant,
-    answer: oneshot::Sender<Result<A>>,
+    answer: Sender<Result<A>>,
 }
 
 impl<W, A> Item<W, A> {
     /// Answers the caller. One that has gone is not missed.
     pub fn answer(self, answer: Result<A>) {
-        // An error means that the caller has gone.
-        let _ = self.answer.send(answer);
+        self.answer.send(answer);
     }
 }
 
@@ -169,15 +171,16 @@ impl<W: Send + 'static, A: Send + 'static> Lane<W, A> {
             Ok(entered) => entered?,
             Err(_) => return Err(Error::new(ErrorKind::Busy, "the queue of waiting calls stayed full")),
         }
-        let (answer, mut answered) = oneshot::channel();
+        let (answer, answered) = answer::channel();
         let (number, carrier) = self.put(work, bytes, deadline, answer)?;
         let mut waiting = Waiting { lane: self, number, may_be_in: true };
         let mut carrying = carrier.map(|carrier| Detached::new(carry(carrier)));
         let answer = poll_fn(|context| {
-            if let Some(work) = carrying.as_mut().filter(|work| !work.is_finished()) {
-                let _ = Pin::new(work).poll(context);
-            }
-            Pin::new(&mut answered).poll(context)
+            answered.poll(context, |context| {
+                if let Some(work) = carrying.as_mut().filter(|work| !work.is_finished()) {
+                    let _ = Pin::new(work).poll(context);
+                }
+            })
         });
         match timeout_at(deadline, answer).await {
             Ok(answered) => {
@@ -217,7 +220,7 @@ impl<W: Send + 'static, A: Send + 'static> Lane<W, A> {
         work: W,
         bytes: usize,
         deadline: Instant,
-        answer: oneshot::Sender<Result<A>>,
+        answer: Sender<Result<A>>,
     ) -> Result<(u64, Option<Carrier<W, A>>)> {
         let arrived = Instant::now();
         let mut state = self.lock();
@@ -279,6 +282,17 @@ impl<W, A> Lane<W, A> {
 }
 
 impl<W: Send + 'static, A: Send + 'static> Carrier<W, A> {
+    /// Does anything wait? When nothing does, the right to carry has ended: then there is no need for a connection.
+    pub fn is_needed(&mut self) -> bool {
+        let lane = &self.lane;
+        let state = lane.lock();
+        if state.waiting.is_empty() {
+            self.finished = true;
+            lane.came_back(state);
+        }
+        !self.finished
+    }
+
     /// Everything that waits, up to a batch, in the order in which it came, without those whose callers have gone; `None`
     /// when nothing waits, and then the right to carry has ended.
     ///
@@ -494,7 +508,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_more_carriers_than_allowed_are_under_way() {
-        let lane: Arc<TestLane> = Lane::new(LaneLimits { carriers: 2, batch: 1, ..LIMITS });
+        let lane: Arc<TestLane> = Lane::new("test", LaneLimits { carriers: 2, batch: 1, ..LIMITS });
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let calls: Vec<_> = (0..20)
             .map(|work| {

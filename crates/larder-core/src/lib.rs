@@ -8,6 +8,7 @@
 //! The floors of the crate, from the ground up: [`Value`] and [`Row`]; [`Table`] and its [`Rule`]s; [`Verb`],
 //! [`Unit`] and [`Store`]; [`Entity`] and its companions; [`Context`], [`UserScope`], [`SystemScope`] and [`Repo`].
 
+mod answer;
 mod change;
 mod clock;
 mod const_checks;

@@ -155,7 +155,7 @@ async fn carry<W, F>(
     W: Send + 'static,
     F: Future<Output = ()>,
 {
-    loop {
+    while carrier.is_needed() {
         let ready = ready(&pool, for_batches).await;
         let Some(batch) = carrier.next_batch() else {
             if let Ok((slot, session)) = ready {

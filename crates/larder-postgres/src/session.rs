@@ -154,11 +154,17 @@ impl Session {
             Command::Script(_) => None,
         });
         self.prepare(statements).await?;
-        let send = async |command: &Command| match command {
+        match commands {
+            [command] => Ok(vec![self.send_command(command).await]),
+            _ => Ok(in_order(commands.iter().map(|command| self.send_command(command))).await),
+        }
+    }
+
+    async fn send_command(&self, command: &Command) -> Result<Reply, Failure> {
+        match command {
             Command::Statement(statement) => self.send(statement).await,
             Command::Script(text) => self.send_script(text).await.map(|()| Reply::default()),
-        };
-        Ok(in_order(commands.iter().map(send)).await)
+        }
     }
 
     /// Executes a statement of a caller's.
