@@ -41,7 +41,7 @@ pub(super) async fn batch(world: &World) -> Result<Vec<Asked>> {
     batch.extend(rows.keys_taken()?);
     batch.extend(rows.parents_missing()?);
     batch.extend(rows.rules_broken()?);
-    batch.extend(rows.nothing_found());
+    batch.extend(rows.nothing_found()?);
     batch.extend(rows.sums_too_large());
     Ok(batch)
 }
@@ -251,7 +251,7 @@ impl Rows {
         Ok(calls)
     }
 
-    /// 6 that want a key that another row has, and 1 unit of which the last step does.
+    /// 5 that want a key that another row has, and 1 unit of which the last step does.
     fn keys_taken(&self) -> Result<Vec<Asked>> {
         let kept = &self.notes[Self::KEPT];
         let title = || Value::Text(kept.title.clone());
@@ -263,7 +263,6 @@ impl Rows {
         let undone = Unit::default().then(self.message(self.leases[6].job_id)?);
         Ok(vec![
             verb("a taken title", self.creation(kept.title.as_str())?).refused(TITLE_TAKEN),
-            verb("a taken title again", self.creation(kept.title.as_str())?).refused(TITLE_TAKEN),
             verb("a change to a taken title", renamed).refused(TITLE_TAKEN),
             verb("a taken id", same_id).refused(r#"Conflict { entity: "Note", field: "id" }"#),
             verb("a taken label", specimen).refused(r#"Conflict { entity: "Specimen", field: "label" }"#),
@@ -301,8 +300,8 @@ impl Rows {
         ])
     }
 
-    /// 2 on what does not exist, or not for this user.
-    fn nothing_found(&self) -> Vec<Asked> {
+    /// 2 on what does not exist, or not for this user; 1 unit that finds nothing first and would be refused later.
+    fn nothing_found(&self) -> Result<Vec<Asked>> {
         let not_found = r#"NotFound { entity: "Note" }"#;
         let bobs = self.bobs_note;
         let update = self.on_notes("a change of nothing", |notes| async move {
@@ -310,7 +309,12 @@ impl Rows {
             notes.update(Id::from_uuid(NOWHERE), patch).await
         });
         let delete = self.on_notes("a delete of Bob's", move |notes| async move { notes.delete(bobs).await });
-        vec![update.refused(not_found), delete.refused(not_found)]
+        let nowhere = Id::from_uuid(NOWHERE);
+        let there = self.ada.repo::<Job>().look_up(nowhere)?;
+        let steps = Unit::default().then_some(there, ErrorKind::NotFound { entity: "Job".into() });
+        let first_of_two = unit("a unit that finds nothing", steps.then(self.message(nowhere)?))
+            .refused(r#"NotFound { entity: "Job" }"#);
+        Ok(vec![update.refused(not_found), delete.refused(not_found), first_of_two])
     }
 
     /// 2 sums that are no 64-bit integer.
