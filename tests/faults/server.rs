@@ -1,6 +1,7 @@
 //! PostgreSQL is killed while 64 tasks write, by one handle that is never opened anew.
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -42,9 +43,15 @@ async fn every_caller_is_told_the_truth_when_a_session_is_killed() {
     let observer = Larder::open(&format!("{}?pool_size=1", database.url())).await.unwrap();
     let mut random = Rng::with_seed(20_260_103);
     let fault = async || {
-        let victim = || async { working_session(&observer).await.ok().flatten() };
-        let victim = poll_until(PATIENCE, "a session works", victim).await.unwrap();
+        let found = || async { working_session(&observer).await.ok().flatten() };
+        let (victim, bystander) = poll_until(PATIENCE, "a session works", found).await.unwrap();
         server.kill_session(victim).await.unwrap();
+        // A moment passes before the server notices; then the observer's session is ended with all others.
+        let noticed = || async {
+            let session = observer.system().sql(numbers("SELECT pg_backend_pid()::bigint", 1)).await.ok()?;
+            (session.rows[0].get(0) != Some(&bystander)).then_some(())
+        };
+        poll_until(PATIENCE, "the server has recovered", noticed).await.unwrap();
     };
     kill_again_and_again("a session", kills(40), &database, &mut random, fault).await;
 }
@@ -56,17 +63,24 @@ async fn migrated() -> (Postgres, PostgresDatabase) {
     (server, database)
 }
 
-/// A session of the writers that is executing something.
-async fn working_session(observer: &Larder) -> larder::Result<Option<u32>> {
+/// A session of the writers that is executing something, and the observer's.
+async fn working_session(observer: &Larder) -> larder::Result<Option<(u32, Value)>> {
     let working = format!(
-        "SELECT pid::bigint FROM pg_stat_activity WHERE application_name = '{NAME}' AND state = 'active'
-         ORDER BY random() LIMIT 1"
+        "SELECT pid::bigint, pg_backend_pid()::bigint FROM pg_stat_activity
+         WHERE application_name = '{NAME}' AND state = 'active' ORDER BY random() LIMIT 1"
     );
-    let rows = observer.system().sql(Sql::portable(working).returning([ColumnType::Int])).await?.rows;
-    Ok(match rows.first().and_then(|row| row.get(0)) {
-        Some(Value::Int(pid)) => u32::try_from(*pid).ok(),
+    let rows = observer.system().sql(numbers(working, 2)).await?.rows;
+    Ok(match rows.first().map(|row| row.values()) {
+        Some([Value::Int(victim), bystander]) => {
+            u32::try_from(*victim).ok().map(|victim| (victim, bystander.clone()))
+        }
         _ => None,
     })
+}
+
+/// A query that answers this many numbers in each row.
+fn numbers(query: impl Into<Cow<'static, str>>, count: usize) -> Sql {
+    Sql::portable(query).returning(vec![ColumnType::Int; count])
 }
 
 async fn kill_again_and_again(
