@@ -26,6 +26,8 @@ pub(crate) struct Session {
     socket: Socket,
     statements: Arc<Statements>,
     prepared: HashMap<Arc<str>, tokio_postgres::Statement>,
+    /// What is to be sent with the next statement, ahead of it.
+    ahead: Option<&'static str>,
     /// When it was last known to be alive.
     seen_alive: Instant,
     /// How often the pool had lost a connection by then.
@@ -84,6 +86,7 @@ impl Session {
             statements,
             socket: Socket(socket),
             prepared: HashMap::new(),
+            ahead: None,
             seen_alive: Instant::now(),
             losses_then,
             reused: false,
@@ -127,7 +130,10 @@ impl Session {
     /// Executes a statement.
     pub(crate) async fn query(&mut self, statement: &Rendered) -> Result<Reply, Failure> {
         self.prepare(std::iter::once(statement)).await?;
-        self.send(statement).await
+        let Some(ahead) = self.ahead.take() else { return self.send(statement).await };
+        let (begun, reply) = both(self.send_script(ahead), self.send(statement)).await;
+        begun?;
+        reply
     }
 
     /// Executes a statement that answers rows.
@@ -194,9 +200,30 @@ impl Session {
         }
     }
 
+    /// Opens a transaction with the next statement, in the same round trip.
+    pub(crate) fn begin_with_the_next(&mut self, command: &'static str) {
+        self.ahead = Some(command);
+    }
+
+    /// Is there a transaction that nothing was asked of yet?
+    pub(crate) fn has_yet_to_begin(&self) -> bool {
+        self.ahead.is_some()
+    }
+
+    /// Ends a transaction by this command, which there is nothing to say to when nothing was asked of it.
+    pub(crate) async fn end_by(&mut self, command: &str) -> Result<(), Failure> {
+        match self.ahead.take() {
+            Some(_) => Ok(()),
+            None => self.script(command).await,
+        }
+    }
+
     /// Executes a command without values, or a script of several, unprepared.
     pub(crate) async fn script(&mut self, text: &str) -> Result<(), Failure> {
-        self.send_script(text).await
+        let Some(ahead) = self.ahead.take() else { return self.send_script(text).await };
+        let (begun, done) = both(self.send_script(ahead), self.send_script(text)).await;
+        begun?;
+        done
     }
 
     /// Prepares those that are not yet, in one round trip.
@@ -260,6 +287,12 @@ async fn in_order<F: Future>(calls: impl Iterator<Item = F>) -> Vec<F::Output> {
         outputs.extend(call.as_mut().take_output());
     }
     outputs
+}
+
+/// Begins the first and then the second, and waits for both.
+async fn both<A, B>(first: impl Future<Output = A>, second: impl Future<Output = B>) -> (A, B) {
+    // `join` polls them in this order.
+    futures_util::future::join(first, second).await
 }
 
 async fn read(

@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::{
     call::in_place,
-    error::Failure,
+    error::{Failure, Lost},
     pool::{Pool, Slot},
     session::Session,
     verb::execute_in_transaction,
@@ -32,6 +32,9 @@ const SCHEMA_LOCK: i64 = 0x6c61_7264_6572;
 
 /// The longest pause between two looks at the lock.
 const SCHEMA_LOCK_PAUSE: Duration = Duration::from_millis(100);
+
+/// Sent with the first statement. Before it, the transaction would see nothing yet.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 
 /// Opens a transaction.
 pub(crate) async fn begin(pool: &Arc<Pool>, begin: Begin) -> Result<Box<dyn Transaction>> {
@@ -52,7 +55,8 @@ async fn open(slot: &Slot, begin: Begin, deadline: Instant) -> Result<Session> {
     loop {
         let opened = match begin {
             Begin::Serializable => {
-                timeout_at(deadline, session.begin("BEGIN ISOLATION LEVEL SERIALIZABLE")).await
+                session.begin_with_the_next(BEGIN);
+                return Ok(session);
             }
             Begin::Schema => timeout_at(deadline, begin_schema(&mut session)).await,
         };
@@ -154,12 +158,41 @@ impl Open {
 
     async fn execute(&mut self, verb: &Verb) -> Result<Outcome, Failure> {
         self.refuse()?;
-        bounded(self.deadline(), execute_in_transaction(&mut self.session, verb)).await
+        let is_first = self.is_first();
+        let result = bounded(self.deadline(), execute_in_transaction(&mut self.session, verb)).await;
+        match result {
+            Err(Failure::Lost(lost)) if is_first && self.session.reused => {
+                self.replace_session(lost).await?;
+                bounded(self.deadline(), execute_in_transaction(&mut self.session, verb)).await
+            }
+            result => result,
+        }
+    }
+
+    /// Was nothing asked of it yet?
+    fn is_first(&self) -> bool {
+        self.session.has_yet_to_begin()
+    }
+
+    /// The session had died while it was idle, so that nothing of the transaction was ever begun.
+    async fn replace_session(&mut self, lost: Lost) -> Result<(), Failure> {
+        self.slot.pool().lost_one();
+        let deadline = Instant::now() + self.slot.pool().config().timeout;
+        self.session = self.slot.connect(deadline).await.map_err(|_| Failure::Lost(lost))?;
+        self.session.begin_with_the_next(BEGIN);
+        Ok(())
     }
 
     async fn sql(&mut self, sql: &Sql) -> Result<SqlOutcome, Failure> {
         self.refuse()?;
-        bounded(self.deadline(), in_place(&mut self.session, sql)).await
+        let is_first = self.is_first();
+        match bounded(self.deadline(), in_place(&mut self.session, sql)).await {
+            Err(Failure::Lost(lost)) if is_first && self.session.reused => {
+                self.replace_session(lost).await?;
+                bounded(self.deadline(), in_place(&mut self.session, sql)).await
+            }
+            result => result,
+        }
     }
 
     async fn commit(mut self) -> Result<()> {
@@ -167,7 +200,7 @@ impl Open {
             let _ = self.roll_back().await;
             return Err(Error::new(ErrorKind::TransactionAborted, ""));
         }
-        match bounded(self.deadline(), self.session.script("COMMIT")).await {
+        match bounded(self.deadline(), self.session.end_by("COMMIT")).await {
             Ok(()) => {
                 self.slot.give_back(self.session).await;
                 Ok(())
@@ -188,7 +221,7 @@ impl Open {
 
     async fn roll_back(mut self) -> Result<()> {
         let deadline = Instant::now() + self.slot.pool().config().timeout;
-        bounded(Some(deadline), self.session.script("ROLLBACK")).await.map_err(Failure::into_error)?;
+        bounded(Some(deadline), self.session.end_by("ROLLBACK")).await.map_err(Failure::into_error)?;
         self.slot.give_back(self.session).await;
         Ok(())
     }

@@ -126,7 +126,7 @@ impl Batchable {
             }
             Verb::Claim(one) if one.limit > 0 => {
                 // What differs in a time or number is joined; a limit is dealt out.
-                let text = claim(&Claim { limit: 0, ..one.clone() }).text;
+                let text = claim(&Claim { limit: 2, ..one.clone() }).text;
                 Some(Self { shape: text.into_bytes().into(), row: None, binds: Vec::new() })
             }
             _ => None,

@@ -1,6 +1,6 @@
 //! Claiming: rows that no concurrent claim gets.
 
-use larder_core::{Claim, ColumnType, Filter, Key, Op, Order, Update, Value};
+use larder_core::{Claim, ColumnType, Filter, Key, Op, Update, Value};
 
 use crate::{Bind, Dialect, Returns, Statement, dialect::quote, write::NUMBER, writer::Writer};
 
@@ -15,8 +15,8 @@ const SHARES: &str = "shares";
 
 /// How many due rows are looked at first for each that is claimed, and at least: so many that rows which other claims hold at
 /// the moment can be passed over.
-const WINDOW_PER_ROW: u64 = 8;
-const WINDOW_AT_LEAST: u64 = 64;
+const WINDOW_PER_ROW: u64 = 2;
+const WINDOW_AT_LEAST: u64 = 32;
 
 fn key_name(index: usize) -> String {
     format!("#key{index}")
@@ -24,6 +24,11 @@ fn key_name(index: usize) -> String {
 
 fn order_name(index: usize) -> String {
     format!("#order{index}")
+}
+
+/// The column whose values take turns, where that matters: the first turn of all is the first row, so one row needs none.
+fn fair_by(claim: &Claim) -> Option<usize> {
+    claim.fair_by.filter(|_| claim.limit > 1)
 }
 
 /// The statement of a [`Claim`] on PostgreSQL: the rows as they are afterwards, in the order in which they were chosen.
@@ -51,6 +56,8 @@ pub(crate) fn claims(claims: &[&Claim]) -> Option<Statement> {
         all.filter = join_filters(&all.filter, &claim.filter)?;
     }
     all.limit = claims.iter().map(|claim| claim.limit).fold(0, u32::saturating_add);
+    // One row each is what they would get one after the other.
+    all.fair_by = claims.iter().find_map(|claim| fair_by(claim));
     let mut writer = Writer::new(Dialect::Postgres, all.table);
     writer.push("WITH ");
     chosen(&mut writer, &all);
@@ -121,15 +128,34 @@ pub(crate) fn join_filters(one: &Filter, other: &Filter) -> Option<Filter> {
 
 /// `"chosen" AS …`: the keys of the rows to be claimed, and what they are ordered by, locked.
 fn chosen(writer: &mut Writer, claim: &Claim) {
-    if claim.fair_by.is_some() {
-        turns(writer, claim);
-        writer.push(", ");
+    if fair_by(claim).is_none() {
+        choice(writer, claim, "chosen", Choice::InOrder);
+        return writer.push(", ");
     }
-    choice(writer, claim);
+    turns(writer, claim);
+    writer.push(", ");
+    choice(writer, claim, "in turn", Choice::InTurn);
+    writer.push(", ");
+    // Others may hold all rows that have their turn. What is behind them is due too.
+    choice(writer, claim, "else", Choice::InOrderIfNoneInTurn);
+    writer.push(
+        ", \"chosen\" AS MATERIALIZED (SELECT * FROM \"in turn\" UNION ALL SELECT * FROM \"else\" ORDER BY ",
+    );
+    order_of_choice(writer, claim);
+    limit(writer, claim);
+    writer.push("), ");
+}
+
+/// Which rows are chosen.
+#[derive(Clone, Copy, PartialEq)]
+enum Choice {
+    InOrder,
+    InTurn,
+    InOrderIfNoneInTurn,
 }
 
 fn order_of_choice(writer: &mut Writer, claim: &Claim) {
-    if claim.fair_by.is_some() {
+    if fair_by(claim).is_some() {
         writer.push(TURN);
         writer.push(", ");
     }
@@ -142,8 +168,7 @@ fn order_of_choice(writer: &mut Writer, claim: &Claim) {
 /// Looking at all that is due would cost more the more there is. The first due rows are enough when they belong to as many
 /// as are claimed, because the first turn of whoever comes later is later; only otherwise all are ranked.
 fn turns(writer: &mut Writer, claim: &Claim) {
-    // A power of two, so that there are few different statements.
-    let limit = u64::from(claim.limit).next_power_of_two();
+    let limit = rounded(claim);
     let some = limit * WINDOW_PER_ROW + WINDOW_AT_LEAST;
     writer.push("\"window\" AS MATERIALIZED (SELECT ");
     due(writer, claim);
@@ -168,7 +193,7 @@ fn turns(writer: &mut Writer, claim: &Claim) {
 fn due(writer: &mut Writer, claim: &Claim) {
     keys(writer);
     writer.push(", ");
-    writer.separated(claim.fair_by, ", ", Writer::column);
+    writer.separated(fair_by(claim), ", ", Writer::column);
     writer.push(&format!(" AS {WHO}"));
     order_columns(writer, claim);
     writer.push(" FROM ");
@@ -201,41 +226,54 @@ fn named_order(writer: &mut Writer, claim: &Claim) {
     });
 }
 
-fn choice(writer: &mut Writer, claim: &Claim) {
+fn choice(writer: &mut Writer, claim: &Claim, name: &str, choice: Choice) {
     writer.qualify(claim.table.name);
-    writer.push("\"chosen\" AS MATERIALIZED (SELECT ");
+    writer.push(&format!("{} AS MATERIALIZED (SELECT ", quote(name)));
     keys(writer);
-    if claim.fair_by.is_some() {
-        writer.push(", \"turns\".");
-        writer.push(TURN);
+    match choice {
+        Choice::InOrder => {}
+        Choice::InTurn => writer.push(&format!(", \"turns\".{TURN}")),
+        Choice::InOrderIfNoneInTurn => writer.push(&format!(", 1::bigint AS {TURN}")),
     }
     order_columns(writer, claim);
     writer.push(" FROM ");
     writer.table_name();
-    if claim.fair_by.is_some() {
+    if choice == Choice::InTurn {
         writer.push(" JOIN \"turns\" ON ");
         writer.same_key("turns", key_name);
     }
     writer.conditions(None, None, &claim.filter);
-    choice_order(writer, claim);
-    limit(writer, claim);
+    if choice == Choice::InOrderIfNoneInTurn {
+        writer.push(" AND NOT EXISTS (SELECT FROM \"in turn\")");
+    }
+    writer.push(" ORDER BY ");
+    if choice == Choice::InTurn {
+        writer.push(&format!("{TURN}, "));
+    }
+    table_order(writer, claim);
+    if choice == Choice::InOrderIfNoneInTurn {
+        // Part of the text, so that the planner knows how little is wanted of the whole table.
+        writer.push(&format!(" LIMIT {}", rounded(claim)));
+    } else {
+        limit(writer, claim);
+    }
     // Not FOR UPDATE, which a child that is being inserted would make it pass over.
     writer.push(" FOR NO KEY UPDATE OF ");
     writer.table_name();
-    writer.push(" SKIP LOCKED), ");
+    writer.push(" SKIP LOCKED)");
 }
 
-fn choice_order(writer: &mut Writer, claim: &Claim) {
-    let order = |writer: &mut Writer, by: &Order| {
+/// The order of the claim, by the table's columns.
+fn table_order(writer: &mut Writer, claim: &Claim) {
+    writer.separated(&claim.order, ", ", |writer, by| {
         writer.sort_form(by.column);
         writer.direction(*by);
-    };
-    writer.push(" ORDER BY ");
-    if claim.fair_by.is_some() {
-        writer.push(TURN);
-        writer.push(", ");
-    }
-    writer.separated(&claim.order, ", ", order);
+    });
+}
+
+/// The limit, or a little more: a power of two, so that there are few different statements.
+fn rounded(claim: &Claim) -> u64 {
+    u64::from(claim.limit).next_power_of_two()
 }
 
 /// `"changed" AS …`: changes the rows that were `chosen`, dealt out among the rows called `shares` if there are such.
@@ -267,7 +305,7 @@ fn change(writer: &mut Writer, claim: &Claim, chosen: &str, shares: &'static str
         writer.bind(ColumnType::Int, NUMBER);
         writer.push(&format!(" AS {CLAIM}"));
     }
-    if claim.fair_by.is_some() {
+    if fair_by(claim).is_some() {
         writer.push(&format!(", {chosen}.{TURN}"));
     }
     for index in 0..claim.order.len() {
@@ -281,7 +319,7 @@ fn change(writer: &mut Writer, claim: &Claim, chosen: &str, shares: &'static str
 pub fn claim_keys(claim: &Claim) -> Statement {
     let table = claim.table;
     let mut writer = Writer::new(Dialect::Sqlite, table);
-    if claim.fair_by.is_some() {
+    if fair_by(claim).is_some() {
         writer.push("WITH ");
         turns(&mut writer, claim);
         writer.push(" SELECT ");
@@ -296,7 +334,8 @@ pub fn claim_keys(claim: &Claim) -> Statement {
         writer.push(" FROM ");
         writer.table_name();
         writer.conditions(None, None, &claim.filter);
-        choice_order(&mut writer, claim);
+        writer.push(" ORDER BY ");
+        table_order(&mut writer, claim);
     }
     limit(&mut writer, claim);
     let kinds = table.primary_key.iter().map(|&column| table.columns[column].kind).collect();
@@ -307,7 +346,7 @@ pub fn claim_keys(claim: &Claim) -> Statement {
 /// the whole table, it is part of the text.
 fn limit(writer: &mut Writer, claim: &Claim) {
     writer.push(" LIMIT ");
-    if claim.fair_by.is_some() {
+    if fair_by(claim).is_some() {
         writer.bind(ColumnType::Int, Value::Int(claim.limit.into()));
     } else {
         writer.number(u64::from(claim.limit));
@@ -328,7 +367,7 @@ pub fn claim_update(claim: &Claim, key: Vec<Value>) -> Update {
 
 #[cfg(test)]
 mod tests {
-    use larder_core::{Assign, SortDirection};
+    use larder_core::{Assign, Order, SortDirection};
 
     use super::*;
     use crate::fixtures::{JOBS, text, uuid};
@@ -360,13 +399,17 @@ mod tests {
     #[test]
     fn in_turns() {
         let turns = [
-            r##"WITH "window" AS MATERIALIZED (SELECT "id" AS "#key0", "user_id" AS "#who", "due" AS "#order0", "id" AS "#order1" FROM "jobs" WHERE "due" IS NOT NULL ORDER BY "due" ASC NULLS LAST, "id" ASC LIMIT 128), "##,
-            r##""enough" AS MATERIALIZED (SELECT count(DISTINCT "#who") >= 8 OR count(*) < 128 AS "yes" FROM "window"), "##,
+            r##"WITH "window" AS MATERIALIZED (SELECT "id" AS "#key0", "user_id" AS "#who", "due" AS "#order0", "id" AS "#order1" FROM "jobs" WHERE "due" IS NOT NULL ORDER BY "due" ASC NULLS LAST, "id" ASC LIMIT 48), "##,
+            r##""enough" AS MATERIALIZED (SELECT count(DISTINCT "#who") >= 8 OR count(*) < 48 AS "yes" FROM "window"), "##,
             r##""turns" AS MATERIALIZED (SELECT *, row_number() OVER (PARTITION BY "#who" ORDER BY "#order0" ASC NULLS LAST, "#order1" ASC) AS "#turn" FROM (SELECT * FROM "window" WHERE (SELECT "yes" FROM "enough") "##,
-            r##"UNION ALL SELECT "id" AS "#key0", "user_id" AS "#who", "due" AS "#order0", "id" AS "#order1" FROM "jobs" WHERE "due" IS NOT NULL AND NOT (SELECT "yes" FROM "enough")) AS "due" ORDER BY "#turn", "#order0" ASC NULLS LAST, "#order1" ASC LIMIT 128)"##,
+            r##"UNION ALL SELECT "id" AS "#key0", "user_id" AS "#who", "due" AS "#order0", "id" AS "#order1" FROM "jobs" WHERE "due" IS NOT NULL AND NOT (SELECT "yes" FROM "enough")) AS "due" ORDER BY "#turn", "#order0" ASC NULLS LAST, "#order1" ASC LIMIT 48)"##,
         ];
         let turns = turns.concat();
-        let chosen = r##", "chosen" AS MATERIALIZED (SELECT "jobs"."id" AS "#key0", "turns"."#turn", "jobs"."due" AS "#order0", "jobs"."id" AS "#order1" FROM "jobs" JOIN "turns" ON "jobs"."id" = "turns"."#key0" WHERE "jobs"."due" IS NOT NULL ORDER BY "#turn", "jobs"."due" ASC NULLS LAST, "jobs"."id" ASC LIMIT $1 FOR NO KEY UPDATE OF "jobs" SKIP LOCKED), "##;
+        let chosen = [
+            r##", "in turn" AS MATERIALIZED (SELECT "jobs"."id" AS "#key0", "turns"."#turn", "jobs"."due" AS "#order0", "jobs"."id" AS "#order1" FROM "jobs" JOIN "turns" ON "jobs"."id" = "turns"."#key0" WHERE "jobs"."due" IS NOT NULL ORDER BY "#turn", "jobs"."due" ASC NULLS LAST, "jobs"."id" ASC LIMIT $1 FOR NO KEY UPDATE OF "jobs" SKIP LOCKED), "##,
+            r##""else" AS MATERIALIZED (SELECT "jobs"."id" AS "#key0", 1::bigint AS "#turn", "jobs"."due" AS "#order0", "jobs"."id" AS "#order1" FROM "jobs" WHERE "jobs"."due" IS NOT NULL AND NOT EXISTS (SELECT FROM "in turn") ORDER BY "jobs"."due" ASC NULLS LAST, "jobs"."id" ASC LIMIT 8 FOR NO KEY UPDATE OF "jobs" SKIP LOCKED), "##,
+            r##""chosen" AS MATERIALIZED (SELECT * FROM "in turn" UNION ALL SELECT * FROM "else" ORDER BY "#turn", "#order0" ASC NULLS LAST, "#order1" ASC LIMIT $2), "##,
+        ].concat();
         let text = claim(&due(Some(1))).text;
         assert!(text.starts_with(&format!("{turns}{chosen}")), "{text}");
         let order = r##" FROM "changed" ORDER BY "#turn", "#order0" ASC NULLS LAST, "#order1" ASC"##;
