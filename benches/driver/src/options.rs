@@ -11,7 +11,7 @@ use crate::database::Database;
 /// Compares larder with other libraries on the same databases, and prints the ratios against the goals.
 ///
 /// Without options it measures everything; each option narrows that down.
-#[derive(Debug, Clone, Parser, Serialize)]
+#[derive(Debug, Clone, Default, Parser, Serialize)]
 pub(crate) struct Options {
     /// On which databases.
     #[arg(long, value_delimiter = ',', value_enum)]

@@ -5,12 +5,13 @@ use std::fmt::Write;
 use crate::{
     Results,
     database::Database,
+    footprint::Footprint,
     goals::Verdict,
     results::{Cell, Entry, Outcome, Round},
 };
 
 /// The table of goals: those that were measured, and how many were not.
-pub(crate) fn goals(verdicts: &[Verdict]) -> String {
+fn goals(verdicts: &[Verdict]) -> String {
     let mut text = String::from("| | callers | goal | measured | |\n|---|---|---|---|---|\n");
     for verdict in verdicts.iter().filter(|verdict| verdict.reached.is_some()) {
         let measured = verdict.measured.map_or("–".to_owned(), |value| format!("{value:.2}"));
@@ -51,7 +52,7 @@ fn databases(cells: &[Cell]) -> Vec<Database> {
 }
 
 /// Workloads by contenders: the medians of ratios, the least and the greatest.
-pub(crate) fn ratios(cells: &[&Cell]) -> String {
+fn ratios(cells: &[&Cell]) -> String {
     let mut contenders: Vec<&str> = Vec::new();
     for entry in cells.iter().flat_map(|cell| &cell.entries) {
         if !contenders.contains(&entry.contender.as_str()) {
@@ -141,6 +142,46 @@ fn costs(results: &Results) -> String {
     text
 }
 
-fn others(_results: &Results) -> String {
-    String::new()
+fn others(results: &Results) -> String {
+    let mut text = String::new();
+    for memory in &results.memory {
+        let Some((warm, last, most)) = memory.summary() else { continue };
+        let _ = writeln!(
+            text,
+            "Memory on {}, the mix by 64 callers, {} operations in {:.0} s: {warm:.1} MiB resident after a tenth of the \
+             time, {last:.1} at the end, {most:.1} at most.\n",
+            memory.database.name(),
+            memory.operations,
+            memory.seconds
+        );
+    }
+    if let Some(open) = results.open {
+        let _ = writeln!(
+            text,
+            "Opening an embedded database and asking for pending migrations: {:.2} ms.\n",
+            open / 1e3
+        );
+    }
+    for Footprint { backend, size, build, crates } in &results.footprints {
+        let _ = writeln!(
+            text,
+            "The smallest program with {backend}: {size:.1} MiB, {crates} crates, built from nothing in {build:.0} s.\n"
+        );
+    }
+    text
+}
+
+/// What is printed in the end.
+pub(crate) fn summary(results: &Results) -> String {
+    let mut text = String::new();
+    for database in databases(&results.cells) {
+        let cells: Vec<_> = results.cells.iter().filter(|cell| cell.database == database).collect();
+        let _ = writeln!(text, "{}:\n\n{}", database.name(), ratios(&cells));
+    }
+    if !results.costs.is_empty() {
+        let _ = writeln!(text, "{}", costs(results));
+    }
+    text.push_str(&others(results));
+    text.push_str(&goals(&results.goals));
+    text
 }

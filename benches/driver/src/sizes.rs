@@ -2,16 +2,14 @@
 
 use std::path::Path;
 
-use contender::{Failure, Workload, protocol::Command};
+use contender::{Failure, Workload};
 use serde::Serialize;
 
 use crate::{
-    child::{Child, Ran},
-    compare::prepare,
-    contenders::{LARDER, build, on},
-    database::{Database, Loaded, Size},
+    alone::Alone,
+    database::{Database, Size},
     options::Options,
-    results::{Round, median},
+    results::median,
 };
 
 /// What a call costs at one size.
@@ -25,7 +23,7 @@ pub(crate) struct Cost {
     pub(crate) microseconds: f64,
     /// The size that it is compared with.
     pub(crate) base: usize,
-    /// The cost as a multiple of that at the base.
+    /// The cost as a multiple of that at the base; `None` at the base.
     pub(crate) ratio: Option<f64>,
 }
 
@@ -39,54 +37,37 @@ pub(crate) async fn measure(
     benches: &Path,
     directory: &Path,
 ) -> Result<Vec<Cost>, Failure> {
-    let Some(larder) = on(database, options).into_iter().find(|entrant| entrant.name == LARDER) else {
-        return Ok(Vec::new());
-    };
-    build(benches, std::slice::from_ref(&larder))?;
     let mut costs: Vec<Cost> = Vec::new();
     for jobs in options.sizes.iter().copied() {
-        eprintln!("{}: loading {jobs} jobs", database.name());
         // A tenth of the jobs is one user's; all others have a hundred each.
         let size = Size { jobs: jobs - jobs / 10, messages: 0, long_list: jobs / 10 };
-        let loaded = Loaded::load(database, size, directory).await?;
-        let copy = loaded.copy().await?;
-        let open = Command::Open {
-            url: copy.url(),
-            connections: options.connections,
-            synchronous: database.synchronous().to_owned(),
-            variant: larder.variant.clone(),
-            keys: copy.keys(),
-        };
-        let mut child = Child::start(&larder.program(benches), &open).await?;
+        let mut larder = Alone::start(database, size, options, benches, directory).await?;
         for workload in WORKLOADS {
             for callers in [1, 64] {
-                let mut rounds = Vec::new();
-                for lap in 0..=options.rounds {
-                    let run = prepare(workload, callers, options, &copy).await?;
-                    match child.run(run).await {
-                        Ran::Measured(measured) if lap > 0 => rounds.push(Round::new(lap, measured, None)),
-                        Ran::Measured(_) => {}
-                        Ran::Unsupported(error) | Ran::Failed(error) => {
-                            return Err(format!("{} at {jobs} jobs: {error}", workload.name()).into());
-                        }
-                    }
-                }
-                let microseconds = median(rounds.iter().map(|round| 1e6 / round.rate).collect());
-                let Some(microseconds) = microseconds else { continue };
+                let rounds = larder.rounds(workload, callers, options).await?;
+                let cost = median(rounds.iter().map(|round| 1e6 / round.rate).collect());
                 let base = costs.iter().find(|cost| (cost.workload, cost.callers) == (workload, callers));
+                let microseconds = cost.ok_or("no rounds")?;
                 let ratio = base.map(|base| microseconds / base.microseconds);
                 let base = base.map_or(jobs, |base| base.jobs);
-                eprintln!(
-                    "{} {} × {callers} at {jobs} jobs: {microseconds:.1} µs, {:.2} of the cost at {base}",
-                    database.name(),
-                    workload.name(),
-                    ratio.unwrap_or(1.0)
-                );
                 costs.push(Cost { database, workload, callers, jobs, microseconds, base, ratio });
+                eprintln!("{}", line(costs.last().ok_or("no cost")?));
             }
         }
-        child.end().await?;
-        copy.close().await?;
+        larder.end().await?;
     }
     Ok(costs)
+}
+
+fn line(cost: &Cost) -> String {
+    format!(
+        "{} {} × {} at {} jobs: {:.1} µs, {:.2} of the cost at {}",
+        cost.database.name(),
+        cost.workload.name(),
+        cost.callers,
+        cost.jobs,
+        cost.microseconds,
+        cost.ratio.unwrap_or(1.0),
+        cost.base
+    )
 }
