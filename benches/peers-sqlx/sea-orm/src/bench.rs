@@ -5,8 +5,9 @@ use contender::{
     text::{message, pattern},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, ExprTrait,
-    LoaderTrait, QueryFilter, QueryOrder, QuerySelect, SqliteTransactionMode, Statement, TransactionOptions,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, ExprTrait, LoaderTrait,
+    QueryFilter, QueryOrder, QuerySelect, SqliteTransactionMode, Statement, TransactionOptions,
     TransactionTrait,
     sea_query::{Expr, LikeExpr},
 };
@@ -35,7 +36,8 @@ fn seen(job: job::Model) -> Seen {
 }
 
 async fn get(database: &impl ConnectionTrait, key: Key) -> Result<job::Model, Failure> {
-    let found = job::Entity::find_by_id(key.job).filter(job::Column::UserId.eq(key.user)).one(database).await?;
+    let found =
+        job::Entity::find_by_id(key.job).filter(job::Column::UserId.eq(key.user)).one(database).await?;
     found.ok_or_else(|| "the job is not there".into())
 }
 
@@ -52,7 +54,11 @@ fn new_job(user: Uuid, definition: String) -> job::ActiveModel {
     }
 }
 
-async fn update(database: &impl ConnectionTrait, key: Key, definition: String) -> Result<job::Model, Failure> {
+async fn update(
+    database: &impl ConnectionTrait,
+    key: Key,
+    definition: String,
+) -> Result<job::Model, Failure> {
     let changed = job::ActiveModel {
         id: Set(key.job),
         definition_search: Set(definition.to_lowercase()),

@@ -33,9 +33,7 @@ pub(crate) fn after(now: Time, duration: std::time::Duration) -> Time {
 
 /// A pool to read from and one to write to: here the same. Connections are not tested at each checkout, which would cost
 /// a round trip.
-pub(crate) async fn open(
-    opening: &Opening,
-) -> Result<(DatabaseConnection, DatabaseConnection), Failure> {
+pub(crate) async fn open(opening: &Opening) -> Result<(DatabaseConnection, DatabaseConnection), Failure> {
     let mut options = ConnectOptions::new(&opening.url);
     options.max_connections(opening.connections).test_before_acquire(false).sqlx_logging(false);
     let database = Database::connect(options).await?;

@@ -30,9 +30,7 @@ pub(crate) fn after(now: Time, duration: Duration) -> Time {
 }
 
 /// A pool to read from, and one of a single connection to write to, as SQLite has one writer at a time.
-pub(crate) async fn open(
-    opening: &Opening,
-) -> Result<(DatabaseConnection, DatabaseConnection), Failure> {
+pub(crate) async fn open(opening: &Opening) -> Result<(DatabaseConnection, DatabaseConnection), Failure> {
     Ok((connect(opening, opening.connections).await?, connect(opening, 1).await?))
 }
 

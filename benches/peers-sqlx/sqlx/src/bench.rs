@@ -41,8 +41,7 @@ const SEARCH: &str = concat!(
 const OWNER: &str =
     "SELECT id, name, email, email_verified_at, image, created_at, updated_at FROM users WHERE id = $1";
 
-const INSERT_MESSAGE: &str =
-    "INSERT INTO messages (id, user_id, job_id, role, content, created_at, updated_at, content_search) \
+const INSERT_MESSAGE: &str = "INSERT INTO messages (id, user_id, job_id, role, content, created_at, updated_at, content_search) \
      VALUES ($1, $2, $3, 'user', $4, $5, $5, $6)";
 
 const COMPLETE: &str = concat!(

@@ -53,7 +53,8 @@ pub(crate) async fn open(opening: &Opening) -> Result<(Pool, Pool), Failure> {
         .busy_timeout(Duration::from_secs(30))
         .foreign_keys(true)
         .pragma("cache_size", "-16384");
-    let pool = |connections: u32| SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false);
+    let pool =
+        |connections: u32| SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false);
     let writer = pool(1).connect_with(options.clone()).await?;
     Ok((pool(opening.connections).connect_with(options).await?, writer))
 }
