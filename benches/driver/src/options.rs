@@ -29,7 +29,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 5)]
     pub(crate) rounds: usize,
     /// How long a round takes, in seconds. Rounds that use up a backlog have one of a size to match.
-    #[arg(long, default_value_t = 0.5)]
+    #[arg(long, default_value_t = 0.3)]
     pub(crate) seconds: f64,
     /// How many jobs there are; a hundredth as many users, three times as many messages.
     #[arg(long, default_value_t = 100_000)]
