@@ -7,7 +7,7 @@ use contender::{
     Claimed, Contender, Failure, Key, LEASE, Listed, Opening, PAGE, Seen, WORKER, Workload, serve,
     text::message,
 };
-use larder::{Assign, Entity, ErrorKind, Filter, Outcome, Unit, Update, Value, Verb, fold, prelude::*};
+use larder::{Entity, ErrorKind, Filter, Outcome, Unit, prelude::*};
 use uuid::Uuid;
 
 fn main() -> ExitCode {
@@ -119,7 +119,7 @@ impl Contender for Bench {
         let missing = || ErrorKind::NotFound { entity: "Job".into() };
         let unit = Unit::default()
             .then_some(jobs.look_up(id)?, missing())
-            .then_some(change(&mine, id, definition)?, missing())
+            .then_some(jobs.modification(id, patch(definition))?, missing())
             .then(message);
         let outcomes = mine.context().run(unit).await?;
         match outcomes.into_iter().next() {
@@ -179,21 +179,3 @@ impl Contender for Bench {
     }
 }
 
-/// The verb that changes a job's text: what `update` would send, for a unit.
-fn change(mine: &UserScope, id: JobId, definition: String) -> Result<Verb, Failure> {
-    let Verb::Get(found) = mine.jobs().look_up(id)? else { return Err("a look-up is no look-up".into()) };
-    // Larder keeps the copy that search looks into, except in verbs that are built by hand, as units need them.
-    let search = Job::TABLE.columns.iter().position(|column| column.name == "definition_search");
-    let search = search.map(|copy| (copy, Assign::Set(Value::Text(fold(&definition)))));
-    let mut set = vec![Job::DEFINITION.set(definition)?];
-    set.extend(search);
-    set.extend(Job::TABLE.updated_at.map(|column| (column, Assign::Advance(mine.context().now()))));
-    Ok(Verb::Update(Update {
-        table: Job::TABLE,
-        owner: found.owner,
-        key: Some(found.key),
-        filter: Filter::always(),
-        set,
-        returning: true,
-    }))
-}

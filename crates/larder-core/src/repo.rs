@@ -186,14 +186,22 @@ impl<E: Entity> Repo<E> {
     /// # Errors
     /// `NotFound`; `Invalid` when a rule is broken or the patch is empty; `Conflict`.
     pub async fn update(&self, key: E::Key, patch: E::Patch) -> Result<E> {
+        let changed = self.changed(self.modification(key, patch)?).await?;
+        changed.ok_or_else(|| Error::not_found(E::TABLE.entity))
+    }
+
+    /// The verb of [`Repo::update`]: for a [`Unit`](crate::Unit), in which it answers the row as it is afterwards, or no row
+    /// when there is none: [`Unit::then_some`](crate::Unit::then_some) makes that an error.
+    ///
+    /// # Errors
+    /// `Invalid` when a rule is broken or the patch is empty.
+    pub fn modification(&self, key: E::Key, patch: E::Patch) -> Result<Verb> {
         let changes = patch.into_changes()?;
         if changes.is_empty() {
             let reason = "changes nothing: set at least one field";
             return Err(Error::invalid(E::TABLE.entity, "patch", reason));
         }
-        let set = prepare_changes(E::TABLE, changes)?;
-        let changed = self.change(key, Filter::always(), set).await?;
-        changed.ok_or_else(|| Error::not_found(E::TABLE.entity))
+        self.change(key, Filter::always(), prepare_changes(E::TABLE, changes)?)
     }
 
     /// Changes the one with this key if it meets `guard`, which is evaluated on the row as it is at that moment;
@@ -207,16 +215,18 @@ impl<E: Entity> Repo<E> {
         guard: Filter,
         set: Vec<(usize, Assign)>,
     ) -> Result<Option<E>> {
-        self.change(key, guard, checked_assignments::<E>(set)?).await
+        self.changed(self.change(key, guard, checked_assignments::<E>(set)?)?).await
     }
 
-    /// Changes one row and moves its `updated_at` forward.
-    async fn change(&self, key: E::Key, filter: Filter, mut set: Vec<(usize, Assign)>) -> Result<Option<E>> {
+    /// The verb that changes one row and moves its `updated_at` forward.
+    fn change(&self, key: E::Key, filter: Filter, mut set: Vec<(usize, Assign)>) -> Result<Verb> {
         let (table, owner, key) = (E::TABLE, self.owner, Some(self.primary_key(key)?));
         set.extend(table.updated_at.map(|column| (column, Assign::Advance(self.context.now()))));
-        let update = Update { table, owner, key, filter, set, returning: true };
-        let rows = rows_of(self.context.execute(Verb::Update(update)).await?)?;
-        rows.into_iter().next().map(E::from_row).transpose()
+        Ok(Verb::Update(Update { table, owner, key, filter, set, returning: true }))
+    }
+
+    async fn changed(&self, change: Verb) -> Result<Option<E>> {
+        rows_of(self.context.execute(change).await?)?.into_iter().next().map(E::from_row).transpose()
     }
 
     /// Deletes the one with this key, and all that belongs to it.
@@ -224,13 +234,20 @@ impl<E: Entity> Repo<E> {
     /// # Errors
     /// `NotFound`.
     pub async fn delete(&self, key: E::Key) -> Result<()> {
-        let key = Some(self.primary_key(key)?);
-        let (table, owner) = (E::TABLE, self.owner);
-        let delete = Delete { table, owner, key, filter: Filter::always(), limit: None, returning: false };
-        match self.context.execute(Verb::Delete(delete)).await?.rows() {
+        match self.context.execute(self.removal(key)?).await?.rows() {
             0 => Err(Error::not_found(E::TABLE.entity)),
             _ => Ok(()),
         }
+    }
+
+    /// The verb of [`Repo::delete`]: for a [`Unit`](crate::Unit), in which it answers how many there were: 0 or 1.
+    ///
+    /// # Errors
+    /// `Invalid` when the key cannot be stored in its columns.
+    pub fn removal(&self, key: E::Key) -> Result<Verb> {
+        let key = Some(self.primary_key(key)?);
+        let (table, owner) = (E::TABLE, self.owner);
+        Ok(Verb::Delete(Delete { table, owner, key, filter: Filter::always(), limit: None, returning: false }))
     }
 
     fn new_row(&self, new: E::New) -> Result<Vec<Value>> {

@@ -129,15 +129,15 @@ pub(crate) fn join_filters(one: &Filter, other: &Filter) -> Option<Filter> {
 /// `"chosen" AS …`: the keys of the rows to be claimed, and what they are ordered by, locked.
 fn chosen(writer: &mut Writer, claim: &Claim) {
     if fair_by(claim).is_none() {
-        choice(writer, claim, "chosen", Choice::InOrder);
+        choice(writer, claim, "chosen", Choice::Order);
         return writer.push(", ");
     }
     turns(writer, claim);
     writer.push(", ");
-    choice(writer, claim, "in turn", Choice::InTurn);
+    choice(writer, claim, "in turn", Choice::Turns);
     writer.push(", ");
     // Others may hold all rows that have their turn. What is behind them is due too.
-    choice(writer, claim, "else", Choice::InOrderIfNoneInTurn);
+    choice(writer, claim, "else", Choice::OrderIfNoTurns);
     writer.push(
         ", \"chosen\" AS MATERIALIZED (SELECT * FROM \"in turn\" UNION ALL SELECT * FROM \"else\" ORDER BY ",
     );
@@ -149,9 +149,9 @@ fn chosen(writer: &mut Writer, claim: &Claim) {
 /// Which rows are chosen.
 #[derive(Clone, Copy, PartialEq)]
 enum Choice {
-    InOrder,
-    InTurn,
-    InOrderIfNoneInTurn,
+    Order,
+    Turns,
+    OrderIfNoTurns,
 }
 
 fn order_of_choice(writer: &mut Writer, claim: &Claim) {
@@ -231,27 +231,27 @@ fn choice(writer: &mut Writer, claim: &Claim, name: &str, choice: Choice) {
     writer.push(&format!("{} AS MATERIALIZED (SELECT ", quote(name)));
     keys(writer);
     match choice {
-        Choice::InOrder => {}
-        Choice::InTurn => writer.push(&format!(", \"turns\".{TURN}")),
-        Choice::InOrderIfNoneInTurn => writer.push(&format!(", 1::bigint AS {TURN}")),
+        Choice::Order => {}
+        Choice::Turns => writer.push(&format!(", \"turns\".{TURN}")),
+        Choice::OrderIfNoTurns => writer.push(&format!(", 1::bigint AS {TURN}")),
     }
     order_columns(writer, claim);
     writer.push(" FROM ");
     writer.table_name();
-    if choice == Choice::InTurn {
+    if choice == Choice::Turns {
         writer.push(" JOIN \"turns\" ON ");
         writer.same_key("turns", key_name);
     }
     writer.conditions(None, None, &claim.filter);
-    if choice == Choice::InOrderIfNoneInTurn {
+    if choice == Choice::OrderIfNoTurns {
         writer.push(" AND NOT EXISTS (SELECT FROM \"in turn\")");
     }
     writer.push(" ORDER BY ");
-    if choice == Choice::InTurn {
+    if choice == Choice::Turns {
         writer.push(&format!("{TURN}, "));
     }
     table_order(writer, claim);
-    if choice == Choice::InOrderIfNoneInTurn {
+    if choice == Choice::OrderIfNoTurns {
         // Part of the text, so that the planner knows how little is wanted of the whole table.
         writer.push(&format!(" LIMIT {}", rounded(claim)));
     } else {
