@@ -131,6 +131,30 @@ pub(crate) trait Work: Send + 'static {
 
     /// True when it changes nothing, so that it may be stopped as soon as nobody wants the answer.
     fn is_read(&self) -> bool;
+
+    /// True when a single statement of one row does it, or none that writes: [refused](is_refusal), it has undone itself.
+    fn is_one_statement(&self) -> bool {
+        self.is_read()
+    }
+}
+
+/// Is it the kind of error that a verb ends with when the database, or the check before it, refuses what it says?
+fn is_refusal(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Conflict { .. } | ErrorKind::MissingParent { .. } | ErrorKind::Invalid { .. }
+    )
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// It did what it was to do.
+    Done,
+    /// It was refused: when it is one statement, nothing of it is written.
+    Refused,
+    /// It failed, and may have left half of its writes.
+    Failed,
 }
 
 /// Work with its ticket and the way back, of whatever type its answer is.
@@ -140,8 +164,11 @@ pub(crate) trait Job: Send {
     /// [`Work::ALONE`].
     fn alone(&self) -> bool;
 
-    /// Runs the work and keeps the answer; true when it succeeded. May be called again.
-    fn run(&mut self, database: &Database) -> bool;
+    /// [`Work::is_one_statement`].
+    fn is_one_statement(&self) -> bool;
+
+    /// Runs the work and keeps the answer. May be called again.
+    fn run(&mut self, database: &Database) -> Ran;
 
     /// Sends the answer that was kept.
     fn answer(self: Box<Self>);
@@ -173,12 +200,20 @@ impl<W: Work> Job for Call<W> {
         W::ALONE
     }
 
-    fn run(&mut self, database: &Database) -> bool {
+    fn is_one_statement(&self) -> bool {
+        self.work.is_one_statement()
+    }
+
+    fn run(&mut self, database: &Database) -> Ran {
         let _watch = database.watch(&self.ticket, self.work.is_read());
         let answer = self.work.run(database);
-        let succeeded = answer.is_ok();
+        let ran = match &answer {
+            Ok(_) => Ran::Done,
+            Err(error) if is_refusal(error) => Ran::Refused,
+            Err(_) => Ran::Failed,
+        };
         self.answer = Some(answer);
-        succeeded
+        ran
     }
 
     fn answer(self: Box<Self>) {

@@ -37,6 +37,13 @@ pub(crate) struct Database {
     own: Arc<AtomicBool>,
 }
 
+/// What a checkpoint found.
+#[derive(Debug)]
+pub(crate) struct Log {
+    /// The pages that the write-ahead log holds, moved or not.
+    pub(crate) pages: i64,
+}
+
 /// What keeps the statements that run from running on.
 #[derive(Debug, Default)]
 struct Watched(Mutex<Option<Limit>>);
@@ -145,8 +152,16 @@ impl Database {
         self.as_own(|connection| connection.prepare_cached(sql)?.execute([]).map(|_| ()))
     }
 
-    /// Moves the write-ahead log into the file, as far as other processes let it.
-    pub(crate) fn checkpoint(&self) -> rusqlite::Result<()> {
+    /// Moves as much of the write-ahead log into the file as is possible without waiting for anybody.
+    pub(crate) fn checkpoint(&self) -> rusqlite::Result<Log> {
+        self.as_own(|connection| {
+            let mut pragma = connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?;
+            pragma.query_row([], |row| Ok(Log { pages: row.get(1)? }))
+        })
+    }
+
+    /// Moves the write-ahead log into the file, as far as other processes let it, and empties it.
+    pub(crate) fn empty_log(&self) -> rusqlite::Result<()> {
         self.as_own(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
     }
 

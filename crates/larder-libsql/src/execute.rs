@@ -23,6 +23,17 @@ impl Work for Verb {
     fn is_read(&self) -> bool {
         Verb::is_read(self)
     }
+
+    fn is_one_statement(&self) -> bool {
+        match self {
+            Self::Insert(insert) => insert.rows.len() <= 1,
+            Self::Update(update) => update.key.is_some(),
+            Self::Delete(delete) => delete.key.is_some(),
+            Self::Upsert(_) => true,
+            Self::Claim(_) => false,
+            Self::Get(_) | Self::Select(_) | Self::Count(_) => true,
+        }
+    }
 }
 
 impl Work for Unit {

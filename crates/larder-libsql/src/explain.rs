@@ -132,9 +132,9 @@ fn checked_column(table: Option<&'static Table>, constraint: &str) -> String {
 }
 
 /// The first taken key of the first row that cannot be inserted. The rows before it are inserted anew, because they may
-/// be what takes it; the caller rolls all of it back.
+/// be what takes it; the caller rolls all of it back. Of a single row nothing is written.
 fn taken_key(database: &Database, table: &'static Table, rows: &[Vec<Value>]) -> Result<Option<Error>> {
-    for row in rows {
+    for (number, row) in (1..).zip(rows) {
         let probe = conflict_probe(SQLITE, table, row);
         let Outcome::Rows(answer) = run(database, probe.statement)? else { continue };
         let taken = answer.first().map_or(&[][..], |row| row.values());
@@ -142,7 +142,9 @@ fn taken_key(database: &Database, table: &'static Table, rows: &[Vec<Value>]) ->
         if let Some((key, _)) = first {
             return Ok(Some(Error::conflict(table.entity, table.names(key))));
         }
-        run(database, insert_unless_conflict(SQLITE, table, row))?;
+        if number < rows.len() {
+            run(database, insert_unless_conflict(SQLITE, table, row))?;
+        }
     }
     Ok(None)
 }

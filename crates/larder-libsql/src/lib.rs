@@ -13,9 +13,10 @@
 //! How it works, from the ground up: a `Database` is one connection with its guards; `Verb`s, units and SQL are `Work` that
 //! runs on it. A read runs in place, on a connection of the `Pool`, when it takes no longer than to look up a row. All other
 //! work becomes, with its caller's ticket, a `Job`, which travels through a `Queue` to the reader threads or to the writer
-//! thread; the writer makes one transaction of whatever is queued.
+//! thread; the writer makes one transaction of whatever is queued, and a thread of its own moves the log into the file.
 
 mod call;
+mod checkpoint;
 mod config;
 mod database;
 mod error;

@@ -10,6 +10,7 @@ use larder_core::{Error, ErrorKind, Result};
 use rusqlite::{Connection, DatabaseName, OpenFlags, config::DbConfig};
 
 use crate::{
+    checkpoint::TOO_LONG,
     config::{LibsqlConfig, Location},
     database::Database,
     error::from_sqlite,
@@ -29,6 +30,12 @@ pub(crate) fn open_writer(config: &LibsqlConfig) -> Result<Database> {
         .and_then(|connection| prepare_writer(config, &connection).map(|()| connection))
         .map_err(|error| why_not_opened(config, error))?;
     Ok(Database::new(connection))
+}
+
+/// Opens the connection that makes the checkpoints of the file that the writer has opened.
+pub(crate) fn open_checkpointer(config: &LibsqlConfig) -> Result<Database> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    connect(config, flags).map(Database::new).map_err(|error| why_not_opened(config, error))
 }
 
 /// Opens a connection that only reads the file that the writer has opened, for a thread.
@@ -90,6 +97,7 @@ fn prepare_writer(config: &LibsqlConfig, connection: &Connection) -> Result<()> 
     }
     if config.is_file() {
         use_wal(config, connection)?;
+        connection.pragma_update(None, "wal_autocheckpoint", TOO_LONG).map_err(from_sqlite)?;
     }
     connection.busy_timeout(LOCK_SLICE).map_err(from_sqlite)
 }

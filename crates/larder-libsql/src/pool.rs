@@ -1,6 +1,9 @@
 //! Connections that callers read with in place, on the thread that polls them.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError, TryLockError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use larder_core::{ErrorKind, Result};
 
@@ -8,81 +11,70 @@ use crate::{call::Work, database::Database};
 
 /// Passing a message to a thread and back takes several times as long as looking up a row. So a caller that finds a
 /// connection idle takes it, and reads. What turns out to take longer than a look-up is stopped, and is for a thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pool {
-    state: Mutex<State>,
-    given_back: Condvar,
+    /// A connection is locked while one of the callers reads with it; there is none before it is opened, and after the end.
+    places: Box<[Mutex<Option<Database>>]>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    idle: Vec<Database>,
-    lent: usize,
-    closed: bool,
+/// Where a thread looks for a connection first: always at the same place, so that what the connection has in its cache is
+/// in that of the processor.
+fn home() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static HOME: usize = THREADS.fetch_add(1, Ordering::Relaxed);
+    }
+    HOME.with(|home| *home)
 }
 
 impl Pool {
-    pub(crate) fn add(&self, database: Database) {
-        self.lock().idle.push(database);
+    /// So many places, and no connection.
+    pub(crate) fn new(places: usize) -> Self {
+        Self { places: (0..places).map(|_| Mutex::default()).collect() }
+    }
+
+    pub(crate) fn put(&self, place: usize, database: Database) {
+        *lock(&self.places[place]) = Some(database);
     }
 
     /// Runs the work now, on this thread. `None`, having done nothing, when no connection is idle, when it takes too long, or
     /// when it would have to wait for a lock.
     pub(crate) fn run<W: Work>(&self, work: &W) -> Option<Result<W::Answer>> {
-        let lent = self.take()?;
-        let database = lent.database.as_ref()?;
+        let idle = self.idle()?;
+        let database = idle.as_ref()?;
         let watch = database.watch_briefly();
         let answer = work.run(database);
         drop(watch);
+        // Nothing of it stays open: a snapshot that is kept would keep the log from being reused.
+        database.roll_back();
         match &answer {
             Err(error) if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Busy) => None,
             _ => Some(answer),
         }
     }
 
-    fn take(&self) -> Option<Lent<'_>> {
-        let mut state = self.lock();
-        let database = state.idle.pop()?;
-        state.lent += 1;
-        Some(Lent { pool: self, database: Some(database) })
+    fn idle(&self) -> Option<MutexGuard<'_, Option<Database>>> {
+        let first = home().checked_rem(self.places.len())?;
+        let (before, from) = self.places.split_at(first);
+        from.iter().chain(before).find_map(|place| match place.try_lock() {
+            Ok(database) => database.is_some().then_some(database),
+            Err(TryLockError::WouldBlock) => None,
+            Err(TryLockError::Poisoned(broken)) => {
+                // Nobody knows what it was at when its caller panicked.
+                broken.into_inner().take();
+                None
+            }
+        })
     }
 
-    /// Lends nothing more, and closes its connections: those that are lent when they are given back.
+    /// Closes the connections; those that are in use a moment later, when they are not.
     pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        state.idle.clear();
-    }
-
-    /// Once it is closed: waits until all of its connections are.
-    pub(crate) fn wait_until_closed(&self) {
-        let some_are_lent = |state: &mut State| state.lent > 0;
-        drop(self.given_back.wait_while(self.lock(), some_are_lent).unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A connection that goes back to the pool, or is closed when the pool is.
-struct Lent<'a> {
-    pool: &'a Pool,
-    database: Option<Database>,
-}
-
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        let Some(database) = self.database.take() else { return };
-        // Nothing of it stays open: a snapshot that is kept would keep the log from being reused.
-        database.roll_back();
-        let mut state = self.pool.lock();
-        state.lent -= 1;
-        if !state.closed {
-            return state.idle.push(database);
+        for place in &self.places {
+            lock(place).take();
         }
-        drop(database);
-        drop(state);
-        self.pool.given_back.notify_all();
     }
+}
+
+fn lock(place: &Mutex<Option<Database>>) -> MutexGuard<'_, Option<Database>> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
 }

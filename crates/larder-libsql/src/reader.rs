@@ -1,11 +1,9 @@
 //! A thread that reads.
 
-use std::sync::Arc;
-
 use crate::{database::Database, shared::Shared};
 
 /// Serves the readers' queue until it is closed and empty. Each job sees everything that was committed before it began.
-pub(crate) fn serve(database: &Database, shared: &Arc<Shared>) {
+pub(crate) fn serve(database: &Database, shared: &Shared) {
     while let Some(mut job) = shared.reads.take() {
         if job.ticket().begin() {
             job.run(database);

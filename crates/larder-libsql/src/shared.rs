@@ -1,7 +1,6 @@
 //! What a store's handle and its threads have in common, and how the threads begin and end.
 
 use std::{
-    cell::Cell,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,8 +14,10 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     call::Job,
+    checkpoint::Checkpoints,
     config::LibsqlConfig,
-    open::{open_in_place, open_reader, open_writer},
+    database::Database,
+    open::{open_checkpointer, open_in_place, open_reader, open_writer},
     pool::Pool,
     queue::Queue,
     reader,
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) in_place: Pool,
     /// What the readers serve.
     pub(crate) reads: Queue<Box<dyn Job>>,
+    pub(crate) checkpoints: Checkpoints,
     transaction_is_open: AtomicBool,
     ended: watch::Sender<bool>,
 }
@@ -40,8 +42,9 @@ impl Shared {
         Self {
             writes: Queue::new(config.queue),
             reads: Queue::new(config.queue),
-            in_place: Pool::default(),
+            in_place: Pool::new(config.reader_threads()),
             config,
+            checkpoints: Checkpoints::default(),
             transaction_is_open: AtomicBool::new(false),
             ended: watch::Sender::new(false),
         }
@@ -111,6 +114,7 @@ impl Drop for End<'_> {
         self.0.writes.abandon();
         self.0.in_place.close();
         self.0.reads.abandon();
+        self.0.checkpoints.close();
         self.0.ended.send_replace(true);
     }
 }
@@ -122,29 +126,45 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
         .map_err(|error| Error::new(ErrorKind::Unavailable, "no thread could be started").with_source(error))
 }
 
-/// Opens the writer's connection, then the readers' on their threads, each with one for callers in place.
+/// Opens the writer's connection, then those of the other threads on these, each reader's with one for callers in place.
 fn open(shared: &Arc<Shared>) -> Result<Writer> {
     let database = open_writer(&shared.config)?;
-    let mut writer =
-        Writer { database, shared: Arc::clone(shared), readers: Vec::new(), last_group: Cell::new(0) };
+    let mut writer = Writer::new(database, shared);
     let (report, reports) = mpsc::channel();
-    for _ in 0..shared.config.reader_threads() {
-        let (shared, report) = (Arc::clone(shared), report.clone());
-        let open = move || {
-            shared.in_place.add(open_in_place(&shared.config)?);
-            open_reader(&shared.config).map(|database| (database, shared))
+    for place in 0..shared.config.reader_threads() {
+        let open = move |shared: &Shared| {
+            shared.in_place.put(place, open_in_place(&shared.config)?);
+            open_reader(&shared.config)
         };
-        writer.readers.push(spawn("larder-reader", move || match open() {
-            Ok((database, shared)) => {
-                let _ = report.send(Ok(()));
-                drop(report);
-                reader::serve(&database, &shared);
-            }
-            Err(error) => drop(report.send(Err(error))),
-        })?);
+        writer.threads.push(serve("larder-reader", shared, &report, open, reader::serve)?);
+    }
+    if shared.config.is_file() {
+        let open = |shared: &Shared| open_checkpointer(&shared.config);
+        let make = |database: &Database, shared: &Shared| shared.checkpoints.serve(database);
+        writer.threads.push(serve("larder-checkpoint", shared, &report, open, make)?);
     }
     drop(report);
-    // Ends when each reader has reported.
+    // Ends when each has reported.
     reports.iter().collect::<Result<()>>()?;
     Ok(writer)
+}
+
+/// Starts a thread that opens its connection, reports whether it could, and serves.
+fn serve(
+    name: &str,
+    shared: &Arc<Shared>,
+    report: &mpsc::Sender<Result<()>>,
+    open: impl FnOnce(&Shared) -> Result<Database> + Send + 'static,
+    serve: impl FnOnce(&Database, &Shared) + Send + 'static,
+) -> Result<JoinHandle<()>> {
+    let (shared, report) = (Arc::clone(shared), report.clone());
+    spawn(name, move || match open(&shared) {
+        Ok(database) => {
+            // An error means that another could not be opened, and that the queues are closed.
+            let _ = report.send(Ok(()));
+            drop(report);
+            serve(&database, &shared);
+        }
+        Err(error) => drop(report.send(Err(error))),
+    })
 }

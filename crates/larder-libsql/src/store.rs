@@ -33,8 +33,10 @@ use crate::{
 ///   one exception: verbs and units that only read a file first run on the thread that they are polled on. They are stopped
 ///   there, and begun again on a thread, when they have run for longer than it takes to look up some rows (150 µs), or when
 ///   they would have to wait for a lock.
-/// - Writes that arrive while another is being committed are committed together, each under a savepoint of its own: one that
-///   fails fails alone, and nobody is answered before the commit.
+/// - Writes that arrive while another is being committed are committed together, such that one that fails fails alone, and
+///   nobody is answered before the commit.
+/// - The write-ahead log is moved into the file by a thread of its own, after about a thousand writes; it takes some tens of
+///   megabytes at most, and more only while a transaction writes more.
 /// - A transaction ([`Store::begin`]) has the writer to itself. Other writes wait for its end, and answer `Busy` when their
 ///   time is over; reads of a file go on and see the state before it, those of a database in memory wait too.
 /// - Other processes may use the file. When one holds the write lock, calls wait for it up to `busy_timeout`.

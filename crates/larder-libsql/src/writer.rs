@@ -12,7 +12,7 @@ use rusqlite::ffi;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    call::{Job, Ticket},
+    call::{Job, Ran, Ticket},
     database::{Database, lost_transaction},
     error::{from_sqlite, primary_code},
     shared::Shared,
@@ -77,18 +77,29 @@ impl Message {
 }
 
 pub(crate) struct Writer {
-    pub(crate) database: Database,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) readers: Vec<JoinHandle<()>>,
+    database: Database,
+    shared: Arc<Shared>,
+    /// The other threads of the store.
+    pub(crate) threads: Vec<JoinHandle<()>>,
     /// How many calls the last commit was for.
-    pub(crate) last_group: Cell<usize>,
+    last_group: Cell<usize>,
+    /// How many calls were executed since a checkpoint was asked for.
+    executed: Cell<usize>,
 }
 
 impl Writer {
+    pub(crate) fn new(database: Database, shared: &Arc<Shared>) -> Self {
+        let (last_group, executed) = (Cell::new(0), Cell::new(0));
+        Self { database, shared: Arc::clone(shared), threads: Vec::new(), last_group, executed }
+    }
+
     /// Serves the queue until it is closed and empty; then closes the connections, the own one last, so that closing it
     /// moves the write-ahead log into the file.
     pub(crate) fn serve(self) {
         while let Some(message) = self.shared.writes.take() {
+            if self.shared.checkpoints.must_be_finished() {
+                self.finish_checkpoint();
+            }
             match message {
                 Message::Job(job) if job.alone() => self.commit(job, &mut || None),
                 Message::Job(job) => {
@@ -101,16 +112,22 @@ impl Writer {
                 Message::Begin(begin) => self.transaction(begin, &|| Ok(())),
             }
         }
-        for reader in self.readers {
-            if reader.join().is_err() {
-                tracing::error!("a reader thread panicked");
+        self.shared.checkpoints.close();
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the store panicked");
             }
         }
-        self.shared.in_place.wait_until_closed();
         if self.shared.config.is_file()
-            && let Err(error) = self.database.checkpoint()
+            && let Err(error) = self.database.empty_log()
         {
             tracing::warn!(%error, "the write-ahead log stays beside the file");
+        }
+    }
+
+    fn finish_checkpoint(&self) {
+        if let Err(error) = self.database.checkpoint() {
+            tracing::warn!(%error, "the write-ahead log could not be moved into the file");
         }
     }
 
@@ -132,15 +149,15 @@ impl Writer {
         }
     }
 
-    /// Executes `first` and those that `next` gives in one transaction, each under a savepoint of its own, and answers
-    /// all of them after the commit.
+    /// Executes `first` and those that `next` gives in one transaction, such that each fails alone, and answers all of them
+    /// after the commit.
     fn commit(&self, first: Box<dyn Job>, next: &mut dyn FnMut() -> Option<Box<dyn Job>>) {
         let Some(Message::Job(mut first)) = self.begin(Message::Job(first)) else { return };
         if !first.ticket().begin() {
             return self.database.roll_back();
         }
         // The first needs no savepoint: when it fails, the transaction holds nothing else.
-        if !first.run(&self.database) {
+        if self.run(&mut *first) != Ran::Done {
             self.database.roll_back();
             return first.answer();
         }
@@ -150,7 +167,11 @@ impl Writer {
             if !job.ticket().begin() {
                 continue;
             }
-            let kept = self.run_apart(&mut *job);
+            let kept = if job.is_one_statement() {
+                self.run_one_statement(&mut *job)
+            } else {
+                self.run_apart(&mut *job)
+            };
             group.push(job);
             if kept.is_err() {
                 return self.one_by_one(group);
@@ -159,16 +180,31 @@ impl Writer {
         self.end_group(group);
     }
 
+    fn run(&self, job: &mut dyn Job) -> Ran {
+        self.executed.set(self.executed.get() + 1);
+        job.run(&self.database)
+    }
+
+    /// Runs a job that is one statement. SQLite undoes what it refuses, so that it needs no savepoint. `Err` when it failed in
+    /// any other way, or when the transaction is lost.
+    fn run_one_statement(&self, job: &mut dyn Job) -> Result<()> {
+        let ran = self.run(job);
+        if ran == Ran::Failed || !self.database.in_transaction() {
+            return Err(lost_transaction());
+        }
+        Ok(())
+    }
+
     /// Runs a job such that its failure undoes nothing but its own writes. `Err` when the transaction is lost.
     fn run_apart(&self, job: &mut dyn Job) -> Result<()> {
         let database = &self.database;
         database.control("SAVEPOINT caller").map_err(from_sqlite)?;
-        let succeeded = job.run(database);
+        let ran = self.run(job);
         // A full disk, an I/O error or a statement that was stopped undo everything that was not committed.
         if !database.in_transaction() {
             return Err(lost_transaction());
         }
-        if !succeeded {
+        if ran != Ran::Done {
             database.control("ROLLBACK TO caller").map_err(from_sqlite)?;
         }
         database.control("RELEASE caller").map_err(from_sqlite)
@@ -230,7 +266,12 @@ impl Writer {
         }
         let give_up = Instant::now() + self.shared.config.busy_timeout;
         loop {
-            let Err(error) = self.database.control("COMMIT") else { return Ok(()) };
+            let Err(error) = self.database.control("COMMIT") else {
+                if self.shared.checkpoints.are_due_after(self.executed.get()) {
+                    self.executed.set(0);
+                }
+                return Ok(());
+            };
             // Only a database in memory can be busy here, for the moment in which another handle asks for the lock.
             if primary_code(&error) == Some(ffi::SQLITE_BUSY) && Instant::now() < give_up {
                 sleep(PAUSE);

@@ -70,6 +70,51 @@ async fn a_member_that_fills_the_disk_takes_nobody_along() {
     }
 }
 
+/// A verb of one statement has no savepoint; what it wrote before it failed must go all the same.
+#[tokio::test]
+async fn a_member_that_fails_after_it_wrote_leaves_nothing() {
+    for fixture in Fixture::both("").await {
+        let store = &fixture.store;
+        done(store, insert(&JARS, [jar(101), jar(102)])).await;
+        // To SQLite this is a number, so that it is written; but it cannot be read.
+        let damage = larder_core::Sql::portable("UPDATE jars SET content = '1e999'");
+        store.sql(damage).await.expect("damage");
+        let verb = |number: u128| match number {
+            5 => Verb::Update(Update {
+                table: &JARS,
+                owner: None,
+                key: Some(key(101)),
+                filter: Filter::always(),
+                set: vec![(COUNT, Assign::Set(Value::Int(77)))],
+                returning: true,
+            }),
+            _ => insert(&SHELVES, [shelf(number + 1, &format!("{number}"), None)]),
+        };
+        let results = together!(store, (1..=10).map(|number| store.execute(verb(number))));
+        for (number, result) in (1..).zip(results) {
+            assert_eq!(result.is_err(), number == 5, "{result:?}");
+        }
+        assert_eq!(count(store, &SHELVES).await, 10);
+        let changed = larder_core::Sql::portable("SELECT count(*) FROM jars WHERE count = 77");
+        let changed = store.sql(changed.returning([larder_core::ColumnType::Int])).await.expect("count");
+        assert_eq!(changed.rows[0].values(), [Value::Int(0)]);
+    }
+}
+
+#[tokio::test]
+async fn the_log_does_not_grow_without_end() {
+    let fixture = Fixture::file("synchronous=off").await;
+    let store = &fixture.store;
+    let large = Value::Json(serde_json::Value::String("x".repeat(40_000)));
+    for number in 1..=3000 {
+        done(store, insert(&JARS, [with(jar(number), CONTENT, large.clone())])).await;
+    }
+    // 120 MB were written.
+    let log = fixture.directory.as_ref().expect("a file").path().join("test.db-wal");
+    let size = log.metadata().expect("the log").len();
+    assert!(size < 90_000_000, "{size}");
+}
+
 #[tokio::test]
 async fn a_unit_that_fails_in_the_middle_of_a_group_leaves_nothing() {
     for fixture in Fixture::both("").await {

@@ -101,7 +101,7 @@ async fn a_read_that_was_stopped_leaves_no_snapshot() {
 #[tokio::test]
 async fn a_long_read_ends_at_its_deadline() {
     let fixture = many_jars().await;
-    let hasty = fixture.again("readers=1&timeout=20ms").await;
+    let hasty = fixture.again("readers=1&timeout=300ms").await;
     let many = (0..40).fold(Unit::default(), |unit, _| unit.then(slow_count()));
     let error = hasty.run(many).await.expect_err("too long");
     assert_eq!(*error.kind(), ErrorKind::Timeout);
