@@ -1,8 +1,8 @@
 //! Checkpoints: the write-ahead log is moved into the file beside the writes, not by the caller whose commit made it long.
 
-use std::sync::{
-    Condvar, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    cell::Cell,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::database::Database;
@@ -10,71 +10,104 @@ use crate::database::Database;
 /// After this many executed calls the log is moved.
 const CALLS: usize = 1000;
 
-/// While the writer goes on writing, no checkpoint gets to the end of the log, and only a log that was moved to its end is
-/// begun anew. So when it is as long as this many pages, the writer moves the little that is left.
-const LONG: i64 = 4000;
+/// After this many the writer waits for the thread, which the disk keeps from following.
+const TOO_MANY_CALLS: usize = 4 * CALLS;
 
-/// Beyond this many pages the commit itself moves the log, whatever the thread is at: what is written in few large
+/// Beyond this many pages the commit itself moves the log, unless the thread is at it: what is written in few large
 /// transactions must not fill the disk.
-pub(crate) const TOO_LONG: i64 = 16_000;
+pub(crate) const TOO_MANY_PAGES: i64 = 16_000;
 
 /// What the writer and the thread that makes checkpoints tell each other.
+///
+/// SQLite begins the log anew only when all of it was moved, and that no thread achieves while the writer goes on writing. So
+/// the thread moves what there is, then what was written meanwhile, and leaves the little that is left to the writer.
 #[derive(Debug, Default)]
 pub(crate) struct Checkpoints {
-    state: Mutex<State>,
+    stage: Mutex<Stage>,
     changed: Condvar,
-    finish: AtomicBool,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    due: bool,
-    closed: bool,
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// None is due.
+    #[default]
+    Rest,
+    /// It is the thread's turn.
+    Thread,
+    /// It is the writer's turn.
+    Writer,
+    /// There will be no other.
+    Closed,
 }
 
 impl Checkpoints {
-    /// The writer's side, after a commit: `calls` were executed since the last time that this was true.
-    pub(crate) fn are_due_after(&self, calls: usize) -> bool {
-        if calls < CALLS {
-            return false;
-        }
-        self.lock().due = true;
-        self.changed.notify_one();
-        true
-    }
-
-    /// The writer's side: is it to move what is left of the log?
-    pub(crate) fn must_be_finished(&self) -> bool {
-        self.finish.load(Ordering::Relaxed) && self.finish.swap(false, Ordering::Relaxed)
-    }
-
     /// The thread's side: makes checkpoints until it is closed.
     pub(crate) fn serve(&self, database: &Database) {
-        while self.wait() {
-            match database.checkpoint() {
-                Ok(log) if log.pages >= LONG => self.finish.store(true, Ordering::Relaxed),
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "the write-ahead log could not be moved into the file"),
-            }
+        let _end = End(self);
+        while self.wait_while(|stage| matches!(stage, Stage::Rest | Stage::Writer)) == Stage::Thread {
+            database.checkpoint();
+            database.checkpoint();
+            self.step(Stage::Thread, Stage::Writer);
         }
     }
 
     /// Ends the thread.
     pub(crate) fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_one();
+        *self.lock() = Stage::Closed;
+        self.changed.notify_all();
     }
 
-    /// Waits until one is due; false when it is closed.
-    fn wait(&self) -> bool {
-        let nothing_to_do = |state: &mut State| !state.due && !state.closed;
-        let mut state =
-            self.changed.wait_while(self.lock(), nothing_to_do).unwrap_or_else(PoisonError::into_inner);
-        state.due = false;
-        !state.closed
+    fn step(&self, from: Stage, to: Stage) {
+        let mut stage = self.lock();
+        if *stage == from {
+            *stage = to;
+            self.changed.notify_all();
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn wait_while(&self, wait: impl Fn(Stage) -> bool) -> Stage {
+        let stage = self.changed.wait_while(self.lock(), |stage| wait(*stage));
+        *stage.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The end of the thread, by whatever way: the writer is not left waiting.
+struct End<'a>(&'a Checkpoints);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// The writer's side.
+#[derive(Debug, Default)]
+pub(crate) struct Executed {
+    calls: Cell<usize>,
+}
+
+impl Executed {
+    pub(crate) fn count(&self) {
+        self.calls.set(self.calls.get() + 1);
+    }
+
+    /// Between two transactions: asks for a checkpoint, or makes its last part.
+    pub(crate) fn settle(&self, checkpoints: &Checkpoints, database: &Database) {
+        let calls = self.calls.get();
+        if calls < CALLS {
+            return;
+        }
+        checkpoints.step(Stage::Rest, Stage::Thread);
+        let waits = calls >= TOO_MANY_CALLS;
+        if checkpoints.wait_while(|stage| waits && stage == Stage::Thread) == Stage::Thread {
+            return;
+        }
+        database.checkpoint();
+        checkpoints.step(Stage::Writer, Stage::Rest);
+        self.calls.set(0);
     }
 }

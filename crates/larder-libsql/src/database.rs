@@ -37,13 +37,6 @@ pub(crate) struct Database {
     own: Arc<AtomicBool>,
 }
 
-/// What a checkpoint found.
-#[derive(Debug)]
-pub(crate) struct Log {
-    /// The pages that the write-ahead log holds, moved or not.
-    pub(crate) pages: i64,
-}
-
 /// What keeps the statements that run from running on.
 #[derive(Debug, Default)]
 struct Watched(Mutex<Option<Limit>>);
@@ -152,12 +145,15 @@ impl Database {
         self.as_own(|connection| connection.prepare_cached(sql)?.execute([]).map(|_| ()))
     }
 
-    /// Moves as much of the write-ahead log into the file as is possible without waiting for anybody.
-    pub(crate) fn checkpoint(&self) -> rusqlite::Result<Log> {
-        self.as_own(|connection| {
-            let mut pragma = connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?;
-            pragma.query_row([], |row| Ok(Log { pages: row.get(1)? }))
-        })
+    /// Moves as much of the write-ahead log into the file as is possible without waiting for anybody. The next one makes up
+    /// for what fails.
+    pub(crate) fn checkpoint(&self) {
+        let made = self.as_own(|connection| {
+            connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], |_| Ok(()))
+        });
+        if let Err(error) = made {
+            tracing::warn!(%error, "the write-ahead log could not be moved into the file");
+        }
     }
 
     /// Moves the write-ahead log into the file, as far as other processes let it, and empties it.

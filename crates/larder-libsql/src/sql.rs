@@ -1,6 +1,6 @@
 //! The escape hatch.
 
-use larder_core::{ColumnType, Error, Result, Sql, SqlOutcome};
+use larder_core::{Error, Result, Sql, SqlOutcome};
 use rusqlite::{Batch, Statement};
 
 use crate::{
@@ -9,7 +9,6 @@ use crate::{
     error::from_sqlite,
     explain::explain_sql,
     statement::{bind, fetch},
-    value::read,
 };
 
 /// Without placeholders and answers, SQL is a script: any number of statements, for the writer.
@@ -83,10 +82,8 @@ fn only_statement<'a>(database: &'a Database, sql: &Sql) -> Result<Statement<'a>
 fn run_statement(database: &Database, sql: &Sql, statement: &mut Statement<'_>) -> Result<SqlOutcome> {
     let names: Vec<_> = statement.column_names().into_iter().map(str::to_owned).collect();
     bind(statement, sql.binds.iter().map(|(_, value)| value)).map_err(from_sqlite)?;
-    let rows = fetch(statement, sql.returns.len(), |position, value| {
-        let kind: ColumnType = sql.returns[position];
-        read(kind, value).map_err(|wrong| Error::corrupt("Sql", names[position].clone()).with_context(wrong))
-    });
+    let corrupt = |position: usize| Error::corrupt("Sql", names[position].clone());
+    let rows = fetch(statement, sql.returns.iter().copied(), corrupt);
     let rows = rows.map_err(|failure| failure.explained(explain_sql))?;
     let affected = if statement.readonly() { 0 } else { database.connection().changes() };
     Ok(SqlOutcome { rows, affected })

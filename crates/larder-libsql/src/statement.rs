@@ -1,14 +1,12 @@
 //! One prepared statement, run.
 
-use larder_core::{Error, Outcome, Row, Value};
-use larder_sql::{Bind, Rendered, Returns};
-use rusqlite::types::ValueRef;
-
 use crate::{
     database::Database,
     error::from_sqlite,
-    value::{Param, read},
+    value::{Param, read, wrong},
 };
+use larder_core::{ColumnType, Error, Outcome, Row, Value};
+use larder_sql::{Bind, Rendered, Returns};
 
 /// Why a statement failed.
 #[derive(Debug)]
@@ -51,17 +49,14 @@ pub(crate) fn run(database: &Database, statement: impl Into<Rendered>) -> Result
         // SQLite gets no batches; the first columns of one would be the same.
         Returns::Visible(table) | Returns::Numbered(table) => {
             let columns = table.visible();
-            fetch(&mut prepared, columns.len(), |position, value| {
-                let column = &columns[position];
-                read(column.kind, value)
-                    .map_err(|wrong| Error::corrupt(table.entity, column.name).with_context(wrong))
-            })
-            .map(Outcome::Rows)
+            let kinds = columns.iter().map(|column| column.kind);
+            let corrupt = |position: usize| Error::corrupt(table.entity, columns[position].name);
+            fetch(&mut prepared, kinds, corrupt).map(Outcome::Rows)
         }
-        Returns::Types(types) => fetch(&mut prepared, types.len(), |position, value| {
-            read(types[position], value).map_err(|wrong| Error::corrupt("database", "").with_context(wrong))
-        })
-        .map(Outcome::Rows),
+        Returns::Types(types) => {
+            let corrupt = |_| Error::corrupt("database", "");
+            fetch(&mut prepared, types.iter().copied(), corrupt).map(Outcome::Rows)
+        }
     }
 }
 
@@ -83,18 +78,23 @@ pub(crate) fn bind<'a>(
     Ok(())
 }
 
-/// The rows, each column read by `read`, which is given its position.
+/// The rows, whose columns are of these types. A value that is of another one is the error that `corrupt` gives for its
+/// position.
 pub(crate) fn fetch(
     prepared: &mut rusqlite::Statement<'_>,
-    columns: usize,
-    read: impl Fn(usize, ValueRef<'_>) -> Result<Value, Error>,
+    kinds: impl ExactSizeIterator<Item = ColumnType> + Clone,
+    corrupt: impl Fn(usize) -> Error,
 ) -> Result<Vec<Row>, Failure> {
     let mut fetched = Vec::new();
     let mut rows = prepared.raw_query();
     while let Some(row) = rows.next()? {
-        let mut values = Vec::with_capacity(columns);
-        for position in 0..columns {
-            values.push(read(position, row.get_ref(position)?).map_err(Failure::Row)?);
+        let mut values = Vec::with_capacity(kinds.len());
+        for (position, kind) in kinds.clone().enumerate() {
+            let found = row.get_ref(position)?;
+            let Some(value) = read(kind, found) else {
+                return Err(Failure::Row(corrupt(position).with_context(wrong(kind, found))));
+            };
+            values.push(value);
         }
         fetched.push(Row::new(values));
     }

@@ -1,6 +1,7 @@
 //! The handle.
 
 use std::{
+    cell::Cell,
     ffi::CStr,
     fmt,
     sync::Arc,
@@ -72,13 +73,13 @@ impl LibsqlStore {
     /// Reads in place if that is possible and short, else on a thread.
     async fn read<W: Work>(&self, work: W) -> Result<W::Answer> {
         if !self.shared.config.is_file() {
-            return self.write(work).await;
+            return Box::pin(self.write(work)).await;
         }
-        // One that reads on and on lets the other tasks of its thread have their turn.
-        consume_budget().await;
+        give_way().await;
         match self.shared.in_place.run(&work) {
             Some(answer) => answer,
-            None => self.read_on_thread(work).await,
+            // In a box, because what waits for a thread is much larger than what does not.
+            None => Box::pin(self.read_on_thread(work)).await,
         }
     }
 
@@ -94,6 +95,17 @@ impl LibsqlStore {
         let (job, answer) = job(&caller, work);
         caller.send(&self.shared.writes, writer::Message::Job(job)).await?;
         caller.answer(answer, || self.shared.why_writes_wait()).await
+    }
+}
+
+/// Lets the other tasks of this thread have their turn when one has read on and on: the runtime's budget is for calls that
+/// take less than a look-up, so that it can be asked every other time.
+async fn give_way() {
+    thread_local! {
+        static IS_ASKED: Cell<bool> = const { Cell::new(false) };
+    }
+    if IS_ASKED.replace(!IS_ASKED.get()) {
+        consume_budget().await;
     }
 }
 
@@ -124,11 +136,11 @@ impl Store for LibsqlStore {
     }
 
     async fn execute(&self, verb: Verb) -> Result<Outcome> {
-        if verb.is_read() { self.read(verb).await } else { self.write(verb).await }
+        if verb.is_read() { self.read(verb).await } else { Box::pin(self.write(verb)).await }
     }
 
     async fn run(&self, unit: Unit) -> Result<Vec<Outcome>> {
-        if unit.is_read() { self.read(unit).await } else { self.write(unit).await }
+        if unit.is_read() { self.read(unit).await } else { Box::pin(self.write(unit)).await }
     }
 
     async fn begin(&self, kind: Begin) -> Result<Box<dyn Transaction>> {

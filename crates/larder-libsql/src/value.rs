@@ -24,9 +24,10 @@ impl rusqlite::ToSql for Param<'_> {
     }
 }
 
-/// The value of a column of this type. `Err` says, without the value itself, what was found instead.
-pub(crate) fn read(kind: ColumnType, value: ValueRef<'_>) -> Result<Value, String> {
-    let read = match (kind, value) {
+/// The value of a column of this type; `None` when it is none, which [`wrong`] says in words.
+#[inline]
+pub(crate) fn read(kind: ColumnType, value: ValueRef<'_>) -> Option<Value> {
+    match (kind, value) {
         (_, ValueRef::Null) => Some(Value::Null),
         (ColumnType::Bool, ValueRef::Integer(0)) => Some(Value::Bool(false)),
         (ColumnType::Bool, ValueRef::Integer(1)) => Some(Value::Bool(true)),
@@ -44,6 +45,10 @@ pub(crate) fn read(kind: ColumnType, value: ValueRef<'_>) -> Result<Value, Strin
             .map(Value::Time),
         (ColumnType::Uuid, ValueRef::Blob(bytes)) => Uuid::from_slice(bytes).ok().map(Value::Uuid),
         _ => None,
-    };
-    read.ok_or_else(|| format!("expected {kind:?}, found {:?}", value.data_type()))
+    }
+}
+
+/// What was found instead of a value of this type, without the value itself.
+pub(crate) fn wrong(kind: ColumnType, value: ValueRef<'_>) -> String {
+    format!("expected {kind:?}, found {:?}", value.data_type())
 }

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     call::{Job, Ran, Ticket},
+    checkpoint::Executed,
     database::{Database, lost_transaction},
     error::{from_sqlite, primary_code},
     shared::Shared,
@@ -83,22 +84,27 @@ pub(crate) struct Writer {
     pub(crate) threads: Vec<JoinHandle<()>>,
     /// How many calls the last commit was for.
     last_group: Cell<usize>,
-    /// How many calls were executed since a checkpoint was asked for.
-    executed: Cell<usize>,
+    /// What was executed since the last checkpoint.
+    executed: Executed,
 }
 
 impl Writer {
     pub(crate) fn new(database: Database, shared: &Arc<Shared>) -> Self {
-        let (last_group, executed) = (Cell::new(0), Cell::new(0));
-        Self { database, shared: Arc::clone(shared), threads: Vec::new(), last_group, executed }
+        Self {
+            database,
+            shared: Arc::clone(shared),
+            threads: Vec::new(),
+            last_group: Cell::new(0),
+            executed: Executed::default(),
+        }
     }
 
     /// Serves the queue until it is closed and empty; then closes the connections, the own one last, so that closing it
     /// moves the write-ahead log into the file.
     pub(crate) fn serve(self) {
         while let Some(message) = self.shared.writes.take() {
-            if self.shared.checkpoints.must_be_finished() {
-                self.finish_checkpoint();
+            if self.shared.config.is_file() {
+                self.executed.settle(&self.shared.checkpoints, &self.database);
             }
             match message {
                 Message::Job(job) if job.alone() => self.commit(job, &mut || None),
@@ -122,12 +128,6 @@ impl Writer {
             && let Err(error) = self.database.empty_log()
         {
             tracing::warn!(%error, "the write-ahead log stays beside the file");
-        }
-    }
-
-    fn finish_checkpoint(&self) {
-        if let Err(error) = self.database.checkpoint() {
-            tracing::warn!(%error, "the write-ahead log could not be moved into the file");
         }
     }
 
@@ -181,7 +181,7 @@ impl Writer {
     }
 
     fn run(&self, job: &mut dyn Job) -> Ran {
-        self.executed.set(self.executed.get() + 1);
+        self.executed.count();
         job.run(&self.database)
     }
 
@@ -266,12 +266,7 @@ impl Writer {
         }
         let give_up = Instant::now() + self.shared.config.busy_timeout;
         loop {
-            let Err(error) = self.database.control("COMMIT") else {
-                if self.shared.checkpoints.are_due_after(self.executed.get()) {
-                    self.executed.set(0);
-                }
-                return Ok(());
-            };
+            let Err(error) = self.database.control("COMMIT") else { return Ok(()) };
             // Only a database in memory can be busy here, for the moment in which another handle asks for the lock.
             if primary_code(&error) == Some(ffi::SQLITE_BUSY) && Instant::now() < give_up {
                 sleep(PAUSE);
