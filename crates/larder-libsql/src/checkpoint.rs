@@ -7,15 +7,21 @@ use std::{
 
 use crate::database::Database;
 
-/// After this many executed calls the log is moved.
-const CALLS: usize = 1000;
+/// About how many pages a call adds to the log, and a commit beside those of its calls, when rows are small and tables have
+/// a few indexes. SQLite does not say how long the log is, and an estimate will do.
+const PAGES_OF_CALL: usize = 2;
+const PAGES_OF_COMMIT: usize = 4;
+
+/// After this many pages the log is moved. The last part makes all wait until the file is synced: of 64 callers who write on
+/// and on, less than one call in a hundred.
+const MANY: usize = 8_000;
 
 /// After this many the writer waits for the thread, which the disk keeps from following.
-const TOO_MANY_CALLS: usize = 4 * CALLS;
+const TOO_MANY: usize = 4 * MANY;
 
-/// Beyond this many pages the commit itself moves the log, unless the thread is at it: what is written in few large
-/// transactions must not fill the disk.
-pub(crate) const TOO_MANY_PAGES: i64 = 16_000;
+/// Beyond this many, which SQLite counts itself, the commit moves the log, unless the thread is at it: what is written in few
+/// large transactions must not fill the disk.
+pub(crate) const TOO_MANY_IN_FACT: usize = TOO_MANY;
 
 /// What the writer and the thread that makes checkpoints tell each other.
 ///
@@ -87,27 +93,29 @@ impl Drop for End<'_> {
 /// The writer's side.
 #[derive(Debug, Default)]
 pub(crate) struct Executed {
-    calls: Cell<usize>,
+    pages: Cell<usize>,
 }
 
 impl Executed {
+    /// A call was executed.
     pub(crate) fn count(&self) {
-        self.calls.set(self.calls.get() + 1);
+        self.pages.update(|pages| pages + PAGES_OF_CALL);
     }
 
-    /// Between two transactions: asks for a checkpoint, or makes its last part.
+    /// A transaction has ended: asks for a checkpoint, or makes its last part.
     pub(crate) fn settle(&self, checkpoints: &Checkpoints, database: &Database) {
-        let calls = self.calls.get();
-        if calls < CALLS {
+        self.pages.update(|pages| pages + PAGES_OF_COMMIT);
+        let pages = self.pages.get();
+        if pages < MANY {
             return;
         }
         checkpoints.step(Stage::Rest, Stage::Thread);
-        let waits = calls >= TOO_MANY_CALLS;
+        let waits = pages >= TOO_MANY;
         if checkpoints.wait_while(|stage| waits && stage == Stage::Thread) == Stage::Thread {
             return;
         }
         database.checkpoint();
         checkpoints.step(Stage::Writer, Stage::Rest);
-        self.calls.set(0);
+        self.pages.set(0);
     }
 }

@@ -20,7 +20,8 @@ use crate::options::{Options, duration, size, whole_number, yes_or_no};
 pub struct LibsqlConfig {
     /// Where the database is.
     pub location: Location,
-    /// How many threads read a file, 1 to 64. A database in memory has none: its one thread reads and writes.
+    /// How many threads read a file, and how many callers at once may read it in place, 1 to 64. A database in memory has
+    /// none: its one thread reads and writes.
     pub readers: usize,
     /// By when a call has to have ended, from 1 ms to 1 h. One that was not begun by then answers `Busy`; one that was
     /// is stopped and answers `Timeout`.

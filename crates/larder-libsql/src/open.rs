@@ -10,7 +10,7 @@ use larder_core::{Error, ErrorKind, Result};
 use rusqlite::{Connection, DatabaseName, OpenFlags, config::DbConfig};
 
 use crate::{
-    checkpoint::TOO_MANY_PAGES,
+    checkpoint::TOO_MANY_IN_FACT,
     config::{LibsqlConfig, Location},
     database::Database,
     error::from_sqlite,
@@ -97,7 +97,7 @@ fn prepare_writer(config: &LibsqlConfig, connection: &Connection) -> Result<()> 
     }
     if config.is_file() {
         use_wal(config, connection)?;
-        connection.pragma_update(None, "wal_autocheckpoint", TOO_MANY_PAGES).map_err(from_sqlite)?;
+        connection.pragma_update(None, "wal_autocheckpoint", TOO_MANY_IN_FACT).map_err(from_sqlite)?;
     }
     connection.busy_timeout(LOCK_SLICE).map_err(from_sqlite)
 }

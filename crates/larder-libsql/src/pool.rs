@@ -2,7 +2,7 @@
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError, TryLockError,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use larder_core::{ErrorKind, Result};
@@ -15,6 +15,7 @@ use crate::{call::Work, database::Database};
 pub(crate) struct Pool {
     /// A connection is locked while one of the callers reads with it; there is none before it is opened, and after the end.
     places: Box<[Mutex<Option<Database>>]>,
+    closed: AtomicBool,
 }
 
 /// Where a thread looks for a connection first: always at the same place, so that what the connection has in its cache is
@@ -30,7 +31,7 @@ fn home() -> usize {
 impl Pool {
     /// So many places, and no connection.
     pub(crate) fn new(places: usize) -> Self {
-        Self { places: (0..places).map(|_| Mutex::default()).collect() }
+        Self { places: (0..places).map(|_| Mutex::default()).collect(), closed: AtomicBool::new(false) }
     }
 
     pub(crate) fn put(&self, place: usize, database: Database) {
@@ -54,6 +55,9 @@ impl Pool {
     }
 
     fn idle(&self) -> Option<MutexGuard<'_, Option<Database>>> {
+        if self.closed.load(Ordering::Acquire) {
+            return None;
+        }
         let first = home().checked_rem(self.places.len())?;
         let (before, from) = self.places.split_at(first);
         from.iter().chain(before).find_map(|place| match place.try_lock() {
@@ -67,8 +71,13 @@ impl Pool {
         })
     }
 
-    /// Closes the connections; those that are in use a moment later, when they are not.
+    /// Lends nothing from now on.
     pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Closes the connections, each as soon as nobody reads with it.
+    pub(crate) fn empty(&self) {
         for place in &self.places {
             lock(place).take();
         }

@@ -70,7 +70,6 @@ impl Shared {
 
     /// Takes no more calls in. The threads end when those that were taken in are answered.
     pub(crate) fn close(&self) {
-        // First, because the writer closes its own connection last.
         self.in_place.close();
         self.writes.close();
         self.reads.close();
@@ -113,6 +112,7 @@ impl Drop for End<'_> {
     fn drop(&mut self) {
         self.0.writes.abandon();
         self.0.in_place.close();
+        self.0.in_place.empty();
         self.0.reads.abandon();
         self.0.checkpoints.close();
         self.0.ended.send_replace(true);

@@ -36,8 +36,8 @@ use crate::{
 ///   they would have to wait for a lock.
 /// - Writes that arrive while another is being committed are committed together, such that one that fails fails alone, and
 ///   nobody is answered before the commit.
-/// - The write-ahead log is moved into the file by a thread of its own, after about a thousand writes; it takes some tens of
-///   megabytes at most, and more only while a transaction writes more.
+/// - The write-ahead log is moved into the file by a thread of its own, each time some thousand rows were written. It grows to
+///   some tens of megabytes; when the disk cannot follow, to 128 MiB, and more only while large transactions write more.
 /// - A transaction ([`Store::begin`]) has the writer to itself. Other writes wait for its end, and answer `Busy` when their
 ///   time is over; reads of a file go on and see the state before it, those of a database in memory wait too.
 /// - Other processes may use the file. When one holds the write lock, calls wait for it up to `busy_timeout`.

@@ -84,7 +84,7 @@ pub(crate) struct Writer {
     pub(crate) threads: Vec<JoinHandle<()>>,
     /// How many calls the last commit was for.
     last_group: Cell<usize>,
-    /// What was executed since the last checkpoint.
+    /// What the log holds since the last checkpoint.
     executed: Executed,
 }
 
@@ -118,6 +118,7 @@ impl Writer {
                 Message::Begin(begin) => self.transaction(begin, &|| Ok(())),
             }
         }
+        self.shared.in_place.empty();
         self.shared.checkpoints.close();
         for thread in self.threads {
             if thread.join().is_err() {
