@@ -247,7 +247,14 @@ impl<E: Entity> Repo<E> {
     pub fn removal(&self, key: E::Key) -> Result<Verb> {
         let key = Some(self.primary_key(key)?);
         let (table, owner) = (E::TABLE, self.owner);
-        Ok(Verb::Delete(Delete { table, owner, key, filter: Filter::always(), limit: None, returning: false }))
+        Ok(Verb::Delete(Delete {
+            table,
+            owner,
+            key,
+            filter: Filter::always(),
+            limit: None,
+            returning: false,
+        }))
     }
 
     fn new_row(&self, new: E::New) -> Result<Vec<Value>> {

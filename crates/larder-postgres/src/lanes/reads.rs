@@ -35,6 +35,7 @@ pub(crate) enum Read {
 
 impl Read {
     /// A verb, or back when others would have to wait for it.
+    #[expect(clippy::result_large_err, reason = "what is handed back is no error")]
     pub(super) fn verb(verb: Verb) -> Result<Self, Verb> {
         match Batchable::new(&verb) {
             Some(batchable) => Ok(Self::LookUp(verb, batchable)),
@@ -103,59 +104,34 @@ fn fix(filter: &Filter, fixed: &mut Vec<usize>) -> bool {
     }
 }
 
-/// What is answered together.
-enum Part {
-    /// Look-ups of one shape: one statement.
-    Together(Vec<Item<Read, Answer>>),
-    /// A read by itself.
-    Alone(Item<Read, Answer>),
+/// What is answered together: look-ups of one shape, which are one statement, or one read by itself.
+type Part = Vec<Item<Read, Answer>>;
+
+fn commands_of(part: &Part, statements: &Statements) -> Option<Vec<Command>> {
+    match part.as_slice() {
+        // One look-up needs no array.
+        [item] => item.work.commands(statements),
+        items => Some(vec![Command::Statement(statements.batch(&look_ups(items), None)?)]),
+    }
 }
 
-impl Part {
-    fn items(&self) -> &[Item<Read, Answer>] {
-        match self {
-            Self::Together(items) => items,
-            Self::Alone(item) => std::slice::from_ref(item),
-        }
+/// Answers with the replies to the part's commands. What could not be read together is handed back to be read alone.
+fn answer(mut part: Part, replies: Vec<Result<Reply, Failure>>) -> Vec<Part> {
+    let is_alone = part.len() == 1;
+    if let Some(item) = part.pop_if(|_| is_alone) {
+        let answer = answer_of(&item.work, replies).map_err(Failure::into_error);
+        item.answer(answer);
+        return Vec::new();
     }
-
-    fn into_items(self) -> Vec<Item<Read, Answer>> {
-        match self {
-            Self::Together(items) => items,
-            Self::Alone(item) => vec![item],
-        }
+    let Ok(replies) = replies.into_iter().collect::<Result<Vec<_>, _>>() else {
+        return part.into_iter().map(|item| vec![item]).collect();
+    };
+    let rows = replies.into_iter().flat_map(|reply| reply.rows).collect();
+    let answers = batch_answers(&look_ups(&part), rows);
+    for (item, answer) in part.into_iter().zip(answers) {
+        item.answer(Ok(Answer::Outcome(answer)));
     }
-
-    fn commands(&self, statements: &Statements) -> Option<Vec<Command>> {
-        match self {
-            Self::Together(items) => {
-                Some(vec![Command::Statement(statements.batch(&look_ups(items), None)?)])
-            }
-            Self::Alone(item) => item.work.commands(statements),
-        }
-    }
-
-    /// Answers with the replies to its commands. What could not be read together is handed back to be read alone.
-    fn answer(self, replies: Vec<Result<Reply, Failure>>) -> Vec<Self> {
-        match self {
-            Self::Together(items) => match replies.into_iter().collect::<Result<Vec<_>, _>>() {
-                Ok(replies) => {
-                    let rows = replies.into_iter().flat_map(|reply| reply.rows).collect();
-                    let answers = batch_answers(&look_ups(&items), rows);
-                    for (item, answer) in items.into_iter().zip(answers) {
-                        item.answer(Ok(Answer::Outcome(answer)));
-                    }
-                    Vec::new()
-                }
-                Err(_) => items.into_iter().map(Self::Alone).collect(),
-            },
-            Self::Alone(item) => {
-                let answer = answer_of(&item.work, replies).map_err(Failure::into_error);
-                item.answer(answer);
-                Vec::new()
-            }
-        }
-    }
+    Vec::new()
 }
 
 fn look_ups(items: &[Item<Read, Answer>]) -> Vec<(&Verb, &Batchable)> {
@@ -189,40 +165,16 @@ fn answer_of(read: &Read, replies: Vec<Result<Reply, Failure>>) -> Result<Answer
 fn parts(batch: Vec<Item<Read, Answer>>) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     for item in batch {
-        let Read::LookUp(verb, batchable) = &item.work else {
-            parts.push(Part::Alone(item));
-            continue;
-        };
-        let joins = |part: &Part| match part {
-            Part::Together(items) => {
-                let other = look_ups(&items[..1]);
-                other.first().is_some_and(|other| batchable.joins(verb, *other))
-            }
-            Part::Alone(_) => false,
+        let joins = |part: &Part| match (&item.work, look_ups(&part[..1]).first()) {
+            (Read::LookUp(verb, batchable), Some(other)) => batchable.joins(verb, *other),
+            _ => false,
         };
         match parts.iter().position(joins) {
-            Some(position) => {
-                if let Part::Together(items) = &mut parts[position] {
-                    items.push(item);
-                }
-            }
-            None => parts.push(Part::Together(vec![item])),
+            Some(position) => parts[position].push(item),
+            None => parts.push(vec![item]),
         }
     }
-    parts.into_iter().map(Part::alone_if_one).collect()
-}
-
-impl Part {
-    /// One look-up needs no array.
-    fn alone_if_one(self) -> Self {
-        match self {
-            Self::Together(mut items) if items.len() == 1 => match items.pop() {
-                Some(item) => Self::Alone(item),
-                None => Self::Together(items),
-            },
-            part => part,
-        }
-    }
+    parts
 }
 
 /// One batch on one slot.
@@ -248,31 +200,31 @@ struct Trips {
 
 impl Trips {
     async fn make(&mut self, load: Load) {
-        let deadline = deadline(load.iter().flat_map(Part::items));
+        let deadline = deadline(load.iter().flatten());
         let session = match self.session.take() {
             Some(session) => Ok(session),
             None => self.slot.session(deadline).await,
         };
         let mut session = match session {
             Ok(session) => session,
-            Err(error) => return answer_all(load.into_iter().flat_map(Part::into_items), &error),
+            Err(error) => return answer_all(load.into_iter().flatten(), &error),
         };
         let (counts, commands) = commands(&load, session.statements());
         let Ok(trip) = timeout_at(deadline, session.trip(&commands)).await else {
             // Dropped in the middle of a trip, the session is closed; the server cancels by its own deadline.
-            return answer_all(load.into_iter().flat_map(Part::into_items), &timed_out());
+            return answer_all(load.into_iter().flatten(), &timed_out());
         };
         match trip.and_then(none_lost) {
             Ok(replies) => {
                 self.session = Some(session);
                 let mut replies = replies.into_iter();
                 for (part, count) in load.into_iter().zip(counts) {
-                    self.put_back(part.answer(replies.by_ref().take(count).collect()));
+                    self.put_back(answer(part, replies.by_ref().take(count).collect()));
                 }
             }
             Err(Failure::Lost(lost)) if !session.reused => {
                 self.slot.pool().lost_one();
-                answer_all(load.into_iter().flat_map(Part::into_items), &lost.into_unavailable());
+                answer_all(load.into_iter().flatten(), &lost.into_unavailable());
             }
             Err(Failure::Lost(_)) => {
                 self.slot.pool().lost_one();
@@ -290,7 +242,7 @@ impl Trips {
     /// When a statement could not even be prepared, none was executed: each tells for itself.
     fn not_prepared(&mut self, mut load: Load, failure: Failure) {
         match load.pop() {
-            Some(part) if load.is_empty() => self.put_back(part.answer(vec![Err(failure)])),
+            Some(part) if load.is_empty() => self.put_back(answer(part, vec![Err(failure)])),
             last => self.put_back(load.into_iter().chain(last).collect()),
         }
     }
@@ -305,7 +257,7 @@ impl Trips {
 fn commands(load: &Load, statements: &Statements) -> (Vec<usize>, Vec<Command>) {
     let mut all = Vec::new();
     let count = |part: &Part| {
-        let commands = part.commands(statements).unwrap_or_default();
+        let commands = commands_of(part, statements).unwrap_or_default();
         let count = commands.len();
         all.extend(commands);
         count

@@ -35,6 +35,7 @@ pub(crate) struct Write {
 
 impl Write {
     /// A verb, or back when it cannot travel with others.
+    #[expect(clippy::result_large_err, reason = "what is handed back is no error")]
     pub(super) fn verb(verb: Verb) -> Result<Self, Verb> {
         if !may_travel(&verb) {
             return Err(verb);
