@@ -48,14 +48,13 @@ pub struct LaneLimits {
 /// A bounded queue of work `W` answered by `A`. Shared by callers and carriers.
 #[derive(Debug)]
 pub struct Lane<W, A> {
-    name: &'static str,
     limits: LaneLimits,
     places: Semaphore,
     room: Semaphore,
     state: Mutex<State<W, A>>,
     /// Told when the last carrier has come back.
     all_back: Notify,
-    meter: Meter,
+    meter: LaneMeter,
 }
 
 #[derive(Debug)]
@@ -91,33 +90,57 @@ impl<W, A> Item<W, A> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LaneReport {
+    /// What the lane is called.
+    pub name: &'static str,
     /// How many batches left.
     pub batches: u64,
     /// How many items they held.
     pub items: u64,
     /// The largest batch.
     pub largest: u64,
-    /// How long items waited before they left, all together.
+    /// How long items waited before they left, all together: a long one says that more arrives than the database takes.
     pub waited: Duration,
     /// How many items wait at the moment.
     pub waiting: usize,
 }
 
-#[derive(Debug, Default)]
-struct Meter {
+/// Counts what leaves, for a [`LaneReport`]; each batch is also a `tracing` event at the level `TRACE`.
+#[derive(Debug)]
+pub struct LaneMeter {
+    name: &'static str,
     batches: AtomicU64,
     items: AtomicU64,
     largest: AtomicU64,
     waited_micros: AtomicU64,
 }
 
-impl Meter {
-    fn count(&self, items: usize, waited: Duration) {
+impl LaneMeter {
+    /// Nothing counted yet.
+    pub const fn new(name: &'static str) -> Self {
+        let [batches, items, largest, waited_micros] = [const { AtomicU64::new(0) }; 4];
+        Self { name, batches, items, largest, waited_micros }
+    }
+
+    /// Counts a batch of so many items, which have waited so long all together.
+    pub fn count(&self, items: usize, waited: Duration) {
+        tracing::trace!(lane = self.name, items, ?waited, "a batch leaves");
         self.batches.fetch_add(1, Ordering::Relaxed);
         self.items.fetch_add(items as u64, Ordering::Relaxed);
         self.largest.fetch_max(items as u64, Ordering::Relaxed);
         let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
         self.waited_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// What was counted; `waiting` is how many items wait at the moment.
+    pub fn report(&self, waiting: usize) -> LaneReport {
+        LaneReport {
+            name: self.name,
+            batches: self.batches.load(Ordering::Relaxed),
+            items: self.items.load(Ordering::Relaxed),
+            largest: self.largest.load(Ordering::Relaxed),
+            waited: Duration::from_micros(self.waited_micros.load(Ordering::Relaxed)),
+            waiting,
+        }
     }
 }
 
@@ -130,10 +153,9 @@ pub struct Carrier<W, A> {
 }
 
 impl<W: Send + 'static, A: Send + 'static> Lane<W, A> {
-    /// An empty lane. Logs call it `name`.
+    /// An empty lane, called `name` in reports.
     pub fn new(name: &'static str, limits: LaneLimits) -> Arc<Self> {
         Arc::new(Self {
-            name,
             limits,
             places: Semaphore::new(limits.waiting),
             room: Semaphore::new((limits.waiting_bytes / ROOM).min(Semaphore::MAX_PERMITS)),
@@ -144,7 +166,7 @@ impl<W: Send + 'static, A: Send + 'static> Lane<W, A> {
                 closed: false,
             }),
             all_back: Notify::new(),
-            meter: Meter::default(),
+            meter: LaneMeter::new(name),
         })
     }
 
@@ -257,13 +279,7 @@ impl<W: Send + 'static, A: Send + 'static> Lane<W, A> {
 
     /// What it has carried.
     pub fn report(&self) -> LaneReport {
-        LaneReport {
-            batches: self.meter.batches.load(Ordering::Relaxed),
-            items: self.meter.items.load(Ordering::Relaxed),
-            largest: self.meter.largest.load(Ordering::Relaxed),
-            waited: Duration::from_micros(self.meter.waited_micros.load(Ordering::Relaxed)),
-            waiting: self.lock().waiting.len(),
-        }
+        self.meter.report(self.lock().waiting.len())
     }
 }
 
@@ -327,7 +343,6 @@ impl<W: Send + 'static, A: Send + 'static> Carrier<W, A> {
         }
         drop(state);
         lane.meter.count(batch.len(), waited);
-        tracing::trace!(lane = lane.name, items = batch.len(), bytes, ?waited, "a batch leaves");
         Some(batch)
     }
 }
@@ -442,6 +457,35 @@ mod tests {
         let begun = Instant::now();
         assert_eq!(fixture.called(1, 1).await.await.unwrap().unwrap(), 2);
         assert_eq!(begun.elapsed(), TRIP);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_left_is_reported() {
+        let fixture = Fixture::new(LIMITS);
+        let first = fixture.called(0, 1).await;
+        let others = [fixture.called(1, 1).await, fixture.called(2, 1).await];
+        assert_eq!(fixture.lane.report().waiting, 2);
+        first.await.unwrap().unwrap();
+        for call in others {
+            call.await.unwrap().unwrap();
+        }
+        let report =
+            LaneReport { name: "test", batches: 2, items: 3, largest: 2, waited: 2 * TRIP, waiting: 0 };
+        assert_eq!(fixture.lane.report(), report);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_that_is_full_of_bytes_makes_callers_wait() {
+        let fixture = Fixture::new(LaneLimits { waiting_bytes: 2 * ROOM, ..LIMITS });
+        let under_way = fixture.called(0, 1).await;
+        let large = fixture.called(1, 2 * ROOM).await;
+        let hasty = fixture.call(2, ROOM, TRIP / 2);
+        let small = fixture.called(3, 1).await;
+        assert_eq!(hasty.await.unwrap().unwrap_err().kind(), &ErrorKind::Busy);
+        for call in [under_way, large, small, fixture.called(4, 100 * ROOM).await] {
+            call.await.unwrap().unwrap();
+        }
+        assert_eq!(fixture.lane.room.available_permits(), 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{ColumnType, Outcome, Result, Row, Unit, Value, Verb};
+use crate::{ColumnType, Outcome, Result, Row, Unit, Value, Verb, lane::LaneReport};
 
 /// A database as larder sees it. Object-safe: the facade holds an `Arc<dyn Store>`.
 ///
@@ -197,11 +197,20 @@ pub struct Health {
     pub version: String,
     /// How long the round trip took.
     pub round_trip: Duration,
+    /// What the store's lanes have carried since it was opened; none when calls do not travel together.
+    pub lanes: Vec<LaneReport>,
 }
 
 impl Health {
     /// The answer of a database of this version.
     pub fn new(version: impl Into<String>, round_trip: Duration) -> Self {
-        Self { version: version.into(), round_trip }
+        Self { version: version.into(), round_trip, lanes: Vec::new() }
+    }
+
+    /// Adds what the store's lanes have carried.
+    #[must_use]
+    pub fn with_lanes(mut self, lanes: impl IntoIterator<Item = LaneReport>) -> Self {
+        self.lanes.extend(lanes);
+        self
     }
 }

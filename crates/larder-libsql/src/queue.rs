@@ -82,6 +82,11 @@ impl<T> Queue<T> {
         item
     }
 
+    /// How many items wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().items.len()
+    }
+
     /// Takes no more items in. Those that are in are still given out.
     pub(crate) fn close(&self) {
         self.lock().closed = true;

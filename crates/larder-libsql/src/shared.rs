@@ -9,7 +9,7 @@ use std::{
     thread::{Builder, JoinHandle},
 };
 
-use larder_core::{Error, ErrorKind, Result};
+use larder_core::{Error, ErrorKind, Result, lane::LaneMeter};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) config: LibsqlConfig,
     /// What the writer serves.
     pub(crate) writes: Queue<Message>,
+    /// Counts what is committed together.
+    pub(crate) groups: LaneMeter,
     /// What callers read with in place; empty for a database in memory.
     pub(crate) in_place: Pool,
     /// What the readers serve.
@@ -41,6 +43,7 @@ impl Shared {
     pub(crate) fn new(config: LibsqlConfig) -> Self {
         Self {
             writes: Queue::new(config.queue),
+            groups: LaneMeter::new("writes"),
             reads: Queue::new(config.queue),
             in_place: Pool::new(config.reader_threads()),
             config,

@@ -171,7 +171,8 @@ impl Store for LibsqlStore {
     async fn health(&self) -> Result<Health> {
         let begun = Instant::now();
         let version = self.read(Version).await?;
-        Ok(Health::new(version, begun.elapsed()))
+        let groups = self.shared.groups.report(self.shared.writes.len());
+        Ok(Health::new(version, begun.elapsed()).with_lanes([groups]))
     }
 
     async fn close(&self) -> Result<()> {

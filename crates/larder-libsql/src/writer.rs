@@ -213,6 +213,8 @@ impl Writer {
 
     fn end_group(&self, group: Vec<Box<dyn Job>>) {
         self.last_group.set(group.len());
+        let waited = group.iter().map(|job| job.ticket().accepted.elapsed()).sum();
+        self.shared.groups.count(group.len(), waited);
         match self.end(true) {
             Ok(()) => group.into_iter().for_each(<dyn Job>::answer),
             // A group may be too large for what is left of the disk when each of it is not.

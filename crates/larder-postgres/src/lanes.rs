@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use larder_core::{
     Assign, Error, ErrorKind, Outcome, Result, Unit, Value, Verb,
-    lane::{Carrier, Item, Lane, LaneLimits},
+    lane::{Carrier, Item, Lane, LaneLimits, LaneReport},
 };
 use tokio::time::Instant;
 
@@ -60,9 +60,9 @@ impl Lanes {
         };
         Self {
             pool: Arc::clone(pool),
-            reads: Lane::new("postgres.reads", limits(CARRIERS)),
-            writes: Lane::new("postgres.writes", limits(CARRIERS)),
-            claims: Lane::new("postgres.claims", limits(CLAIM_CARRIERS)),
+            reads: Lane::new("reads", limits(CARRIERS)),
+            writes: Lane::new("writes", limits(CARRIERS)),
+            claims: Lane::new("claims", limits(CLAIM_CARRIERS)),
         }
     }
 
@@ -117,6 +117,11 @@ impl Lanes {
 
     fn deadline(&self) -> Instant {
         Instant::now() + self.pool.config().timeout
+    }
+
+    /// What was carried.
+    pub(crate) fn reports(&self) -> [LaneReport; 3] {
+        [self.reads.report(), self.writes.report(), self.claims.report()]
     }
 
     /// Takes nothing more in, and waits until what was taken in is answered.

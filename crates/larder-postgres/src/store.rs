@@ -81,7 +81,8 @@ impl Store for PostgresStore {
     async fn health(&self) -> Result<Health> {
         let asked = Instant::now();
         let version = call(&self.pool, Job::Version).await?.into_version()?;
-        Ok(Health::new(format!("PostgreSQL {version}"), asked.elapsed()))
+        let health = Health::new(format!("PostgreSQL {version}"), asked.elapsed());
+        Ok(health.with_lanes(self.lanes.reports()))
     }
 
     async fn close(&self) -> Result<()> {

@@ -149,6 +149,7 @@ async fn sql_that_rolls_back_by_itself_takes_nobody_along() {
 async fn health_names_the_library() {
     for fixture in Fixture::both("").await {
         let health = fixture.store.health().await.expect("health");
+        assert_eq!(health.lanes.iter().map(|lane| lane.name).collect::<Vec<_>>(), ["writes"]);
         assert!(
             health.version.starts_with("libSQL ") && health.version.contains("SQLite 3."),
             "{}",
