@@ -177,7 +177,9 @@ impl Writer {
     }
 
     pub(crate) fn visible(&mut self) {
-        self.separated(0..self.table.visible, ", ", Self::read_form);
+        if !self.binds_only {
+            self.separated(0..self.table.visible, ", ", Self::read_form);
+        }
     }
 
     /// A placeholder for a value of this type, without a cast.
