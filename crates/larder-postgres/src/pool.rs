@@ -206,22 +206,31 @@ impl Slot {
     }
 
     async fn session_for(&self, for_batches: bool, deadline: Instant) -> Result<Session> {
-        loop {
-            let Some(mut session) = self.pool.take_idle(for_batches) else {
-                let session = self.connect(deadline).await?;
-                return self.with_settings(session, for_batches, deadline).await;
-            };
-            if session.for_batches != for_batches {
-                session.reused = true;
-                match self.with_settings(session, for_batches, deadline).await {
-                    Ok(session) => return Ok(session),
-                    // It had died while it was idle.
-                    Err(_) if Instant::now() < deadline => continue,
-                    Err(error) => return Err(error),
-                }
-            }
-            return Ok(session);
+        match self.pool.take_idle(for_batches) {
+            Some(session) if session.for_batches == for_batches => Ok(session),
+            // Boxed, because it is large and rare: every call that may come to it would be as large.
+            idle => Box::pin(self.made_ready(idle, for_batches, deadline)).await,
         }
+    }
+
+    /// A session with these settings, of an idle one that has others, or a new one.
+    async fn made_ready(
+        &self,
+        mut idle: Option<Session>,
+        for_batches: bool,
+        deadline: Instant,
+    ) -> Result<Session> {
+        while let Some(mut session) = idle {
+            session.reused = true;
+            match self.with_settings(session, for_batches, deadline).await {
+                Ok(session) => return Ok(session),
+                // It had died while it was idle.
+                Err(_) if Instant::now() < deadline => idle = self.pool.take_idle(for_batches),
+                Err(error) => return Err(error),
+            }
+        }
+        let session = self.connect(deadline).await?;
+        self.with_settings(session, for_batches, deadline).await
     }
 
     async fn with_settings(
@@ -254,7 +263,7 @@ impl Slot {
                 return Ok(session);
             }
             let limit = deadline.min(Instant::now() + self.pool.config.connect_timeout);
-            if matches!(timeout_at(limit, session.ping()).await, Ok(true)) {
+            if matches!(timeout_at(limit, Box::pin(session.ping())).await, Ok(true)) {
                 return Ok(session);
             }
         }
@@ -269,7 +278,8 @@ impl Slot {
         let pool = &self.pool;
         let losses = pool.losses.load(Ordering::Acquire);
         let limit = deadline.min(Instant::now() + pool.config.connect_timeout);
-        match timeout_at(limit, pool.dial(losses)).await {
+        // Boxed, because it is large and rare: every call that may have to connect would be as large.
+        match timeout_at(limit, Box::pin(pool.dial(losses))).await {
             Ok(Ok(session)) => {
                 tracing::debug!(server = pool.config.address(), "connected");
                 Ok(session)

@@ -203,7 +203,7 @@ impl Trips {
         let deadline = deadline(load.iter().flatten());
         let session = match self.session.take() {
             Some(session) => Ok(session),
-            None => self.slot.session(deadline).await,
+            None => Box::pin(self.slot.session(deadline)).await,
         };
         let mut session = match session {
             Ok(session) => session,
@@ -229,7 +229,7 @@ impl Trips {
             Err(Failure::Lost(_)) => {
                 self.slot.pool().lost_one();
                 // It had died while it was idle. A new one fails for itself or not at all.
-                self.session = self.slot.connect(deadline).await.ok();
+                self.session = Box::pin(self.slot.connect(deadline)).await.ok();
                 self.loads.push_front(load);
             }
             Err(failure) => {

@@ -235,7 +235,7 @@ impl Trips {
         let deadline = deadline(load.iter().flatten());
         let session = match self.session.take() {
             Some(session) => Ok(session),
-            None => self.slot.batch_session(deadline).await,
+            None => Box::pin(self.slot.batch_session(deadline)).await,
         };
         let mut session = match session {
             Ok(session) => session,

@@ -7,5 +7,6 @@ mod config;
 mod errors;
 mod faults;
 mod schema;
+mod tls;
 mod transactions;
 mod verbs;
