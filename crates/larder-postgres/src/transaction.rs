@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::{
     call::in_place,
-    error::{Failure, Lost},
+    error::Failure,
     pool::{Pool, Slot},
     session::Session,
     verb::execute_in_transaction,
@@ -158,41 +158,36 @@ impl Open {
 
     async fn execute(&mut self, verb: &Verb) -> Result<Outcome, Failure> {
         self.refuse()?;
-        let is_first = self.is_first();
+        let is_first = self.session.has_yet_to_begin();
         let result = bounded(self.deadline(), execute_in_transaction(&mut self.session, verb)).await;
-        match result {
-            Err(Failure::Lost(lost)) if is_first && self.session.reused => {
-                self.replace_session(lost).await?;
-                bounded(self.deadline(), execute_in_transaction(&mut self.session, verb)).await
-            }
-            result => result,
+        if !self.begins_again(is_first, &result).await {
+            return result;
         }
-    }
-
-    /// Was nothing asked of it yet?
-    fn is_first(&self) -> bool {
-        self.session.has_yet_to_begin()
-    }
-
-    /// The session had died while it was idle, so that nothing of the transaction was ever begun.
-    async fn replace_session(&mut self, lost: Lost) -> Result<(), Failure> {
-        self.slot.pool().lost_one();
-        let deadline = Instant::now() + self.slot.pool().config().timeout;
-        self.session = self.slot.connect(deadline).await.map_err(|_| Failure::Lost(lost))?;
-        self.session.begin_with_the_next(BEGIN);
-        Ok(())
+        bounded(self.deadline(), execute_in_transaction(&mut self.session, verb)).await
     }
 
     async fn sql(&mut self, sql: &Sql) -> Result<SqlOutcome, Failure> {
         self.refuse()?;
-        let is_first = self.is_first();
-        match bounded(self.deadline(), in_place(&mut self.session, sql)).await {
-            Err(Failure::Lost(lost)) if is_first && self.session.reused => {
-                self.replace_session(lost).await?;
-                bounded(self.deadline(), in_place(&mut self.session, sql)).await
-            }
-            result => result,
+        let is_first = self.session.has_yet_to_begin();
+        let result = bounded(self.deadline(), in_place(&mut self.session, sql)).await;
+        if !self.begins_again(is_first, &result).await {
+            return result;
         }
+        bounded(self.deadline(), in_place(&mut self.session, sql)).await
+    }
+
+    /// When the session was lost at the first call, it had died while it was idle, and nothing of the transaction was begun: it
+    /// begins again on a new one, and the call is to be repeated.
+    async fn begins_again<T>(&mut self, is_first: bool, result: &Result<T, Failure>) -> bool {
+        if !(is_first && self.session.reused && matches!(result, Err(Failure::Lost(_)))) {
+            return false;
+        }
+        self.slot.pool().lost_one();
+        let deadline = Instant::now() + self.slot.pool().config().timeout;
+        let Ok(session) = self.slot.connect(deadline).await else { return false };
+        self.session = session;
+        self.session.begin_with_the_next(BEGIN);
+        true
     }
 
     async fn commit(mut self) -> Result<()> {
