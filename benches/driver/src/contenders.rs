@@ -72,7 +72,7 @@ fn all(options: &Options) -> Vec<Entrant> {
     let by_hand = &["tokio-postgres", "deadpool-postgres"];
     let alone = |name| (name, name);
     vec![
-        entrant(Postgres, alone(LARDER), larder, &options.larder_postgres, &["larder", "sqlx"]),
+        entrant(Postgres, alone(LARDER), larder, &options.larder_postgres, &["larder", "tokio-postgres"]),
         entrant(Postgres, alone("tokio-postgres"), tokio_postgres, "copy", by_hand),
         entrant(Postgres, ("tokio-postgres-unnest", "tokio-postgres"), tokio_postgres, "unnest", by_hand),
         entrant(Postgres, alone("sqlx"), sqlx("bench-sqlx-postgres"), "", &["sqlx"]),
