@@ -103,9 +103,7 @@ impl Lanes {
 
     async fn read(&self, read: Read, bytes: usize) -> Result<Answer> {
         let pool = Arc::clone(&self.pool);
-        // A caller who reads and writes by turns stays on one connection.
-        let for_batches = self.pool.config().lanes == LaneUse::On;
-        let carry = |carrier| carry(carrier, pool, for_batches, reads::carry);
+        let carry = |carrier| carry(carrier, pool, false, reads::carry);
         self.reads.send(read, bytes, self.deadline(), carry).await
     }
 

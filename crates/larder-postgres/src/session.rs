@@ -72,6 +72,18 @@ pub(crate) struct Reply {
     pub(crate) rows: Vec<Row>,
     /// How many rows it changed, or returned.
     pub(crate) affected: u64,
+    /// Why a row of it could not be read, and is missing. What the command did is done all the same.
+    pub(crate) unreadable: Option<Error>,
+}
+
+impl Reply {
+    /// The reply, or the error of a row that could not be read.
+    pub(crate) fn complete(self) -> Result<Self, Failure> {
+        match self.unreadable {
+            Some(error) => Err(Failure::Refused(error)),
+            None => Ok(self),
+        }
+    }
 }
 
 impl Session {
@@ -130,10 +142,10 @@ impl Session {
     /// Executes a statement.
     pub(crate) async fn query(&mut self, statement: &Rendered) -> Result<Reply, Failure> {
         self.prepare(std::iter::once(statement)).await?;
-        let Some(ahead) = self.ahead.take() else { return self.send(statement).await };
+        let Some(ahead) = self.ahead.take() else { return self.send(statement).await?.complete() };
         let (begun, reply) = both(self.send_script(ahead), self.send(statement)).await;
         begun?;
-        reply
+        reply?.complete()
     }
 
     /// Executes a statement that answers rows.
@@ -175,7 +187,7 @@ impl Session {
 
     /// Executes a statement of a caller's.
     pub(crate) async fn sql(&mut self, statement: &Rendered) -> Result<SqlOutcome, Failure> {
-        let Reply { rows, affected } = self.query(statement).await?;
+        let Reply { rows, affected, .. } = self.query(statement).await?;
         // What returns rows and changes any, returns those that it changes.
         let changes = statement.returns == Returns::Affected || changes_rows(&statement.text);
         Ok(SqlOutcome { rows, affected: if changes { affected } else { 0 } })
@@ -312,7 +324,7 @@ async fn read(
     };
     let forms = forms.map_err(|(position, cause)| unreadable(returns, position, &cause));
     let mut answer = pin!(answer);
-    let (mut rows, mut refused) = (Vec::new(), None);
+    let (mut rows, mut unread) = (Vec::new(), None);
     // To the end, whatever it holds: the statement has succeeded when there is nothing more.
     while let Some(row) = answer.next().await {
         let row = row?;
@@ -321,14 +333,12 @@ async fn read(
         {
             match value::row(&row, forms) {
                 Ok(row) => rows.push(row),
-                Err((position, cause)) => refused = Some(unreadable(returns, position, &cause)),
+                Err((position, cause)) => unread = Some(unreadable(returns, position, &cause)),
             }
         }
     }
-    match forms.err().or(refused) {
-        Some(error) => Err(Failure::Refused(error)),
-        None => Ok(Reply { rows, affected: answer.rows_affected().unwrap_or(0) }),
-    }
+    let affected = answer.rows_affected().unwrap_or(0);
+    Ok(Reply { rows, affected, unreadable: forms.err().or(unread) })
 }
 
 fn unreadable(returns: &Returns, position: usize, cause: &BoxError) -> Error {

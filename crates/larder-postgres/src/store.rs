@@ -9,7 +9,7 @@ use larder_core::{
 use tokio::time::Instant;
 
 use crate::{
-    LaneUse, PostgresConfig,
+    PostgresConfig,
     call::{Job, call},
     lanes::Lanes,
     pool::Pool,
@@ -33,11 +33,7 @@ impl PostgresStore {
         let pool = Pool::new(config)?;
         let deadline = Instant::now() + pool.config().connect_timeout;
         let slot = pool.slot(deadline).await?;
-        // Ready for what most calls need it for.
-        let session = match pool.config().lanes {
-            LaneUse::On => slot.batch_session(deadline).await?,
-            LaneUse::Off | LaneUse::Reads => slot.connect(deadline).await?,
-        };
+        let session = slot.connect(deadline).await?;
         slot.give_back(session).await;
         let lanes = Lanes::new(&pool);
         Ok(Self { pool, lanes })

@@ -114,7 +114,7 @@ pub(crate) fn judge(
 ) -> Result<Option<Vec<Outcome>>, Failure> {
     let mut outcomes = Vec::with_capacity(steps.len());
     for (step, reply) in steps.iter().zip(replies) {
-        let reply = reply.map_err(|failure| {
+        let reply = reply.and_then(Reply::complete).map_err(|failure| {
             let failure = failure.explained(Some(&step.verb));
             if is_decided { failure } else { failure.before_commit() }
         })?;

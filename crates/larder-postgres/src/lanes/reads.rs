@@ -123,7 +123,8 @@ fn answer(mut part: Part, replies: Vec<Result<Reply, Failure>>) -> Vec<Part> {
         item.answer(answer);
         return Vec::new();
     }
-    let Ok(replies) = replies.into_iter().collect::<Result<Vec<_>, _>>() else {
+    let complete = replies.into_iter().map(|reply| reply.and_then(Reply::complete));
+    let Ok(replies) = complete.collect::<Result<Vec<_>, _>>() else {
         return part.into_iter().map(|item| vec![item]).collect();
     };
     let rows = replies.into_iter().flat_map(|reply| reply.rows).collect();
@@ -149,7 +150,7 @@ fn answer_of(read: &Read, replies: Vec<Result<Reply, Failure>>) -> Result<Answer
     match read {
         Read::LookUp(verb, _) | Read::Verb(verb) => {
             let reply = replies.next().unwrap_or_else(|| Ok(Reply::default()));
-            let reply = reply.map_err(|failure| failure.explained(Some(verb)))?;
+            let reply = reply.and_then(Reply::complete).map_err(|failure| failure.explained(Some(verb)))?;
             Ok(Answer::Outcome(outcome(verb, reply)))
         }
         Read::Unit(steps) => {

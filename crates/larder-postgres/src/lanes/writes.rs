@@ -6,7 +6,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use larder_core::{Error, ErrorKind, Outcome, Require, Step, Unit, Verb, lane::Item};
+use larder_core::{Error, ErrorKind, Outcome, Require, Result, Step, Unit, Verb, lane::Item};
 use larder_sql::{Batchable, Rendered, RowKey, Statements, batch_answers};
 use tokio::time::timeout_at;
 
@@ -152,16 +152,21 @@ fn step_of_all(group: &[Waiting], index: usize) -> Vec<(&Verb, &Batchable)> {
     group.iter().filter_map(|item| item.work.pairs().nth(index)).collect()
 }
 
-/// The outcomes of each write of a group, from the replies to its statements.
-fn outcomes(group: &[Waiting], replies: Vec<Reply>) -> Vec<Vec<Outcome>> {
-    let mut of_items: Vec<Vec<Outcome>> = group.iter().map(|_| Vec::with_capacity(replies.len())).collect();
-    for (index, reply) in replies.into_iter().enumerate() {
-        if let [item] = group {
-            of_items[0].push(outcome(&item.work.steps[index].verb, reply));
-            continue;
-        }
-        let answers = batch_answers(&step_of_all(group, index), reply.rows);
-        of_items.iter_mut().zip(answers).for_each(|(outcomes, answer)| outcomes.push(answer));
+/// The outcomes of each write of a group, from the replies to its statements; an error where a row cannot be read.
+fn outcomes(group: &[Waiting], replies: Vec<Reply>) -> Vec<Vec<Result<Outcome>>> {
+    let mut of_items: Vec<Vec<_>> = group.iter().map(|_| Vec::with_capacity(replies.len())).collect();
+    for (index, mut reply) in replies.into_iter().enumerate() {
+        let unreadable = reply.unreadable.take();
+        let answers = match group {
+            [item] => vec![outcome(&item.work.steps[index].verb, reply)],
+            group => batch_answers(&step_of_all(group, index), reply.rows),
+        };
+        // It is the row of one that found none.
+        let read = |answer: Outcome| match &unreadable {
+            Some(error) if answer.rows() == 0 => Err(error.clone()),
+            _ => Ok(answer),
+        };
+        of_items.iter_mut().zip(answers).for_each(|(outcomes, answer)| outcomes.push(read(answer)));
     }
     of_items
 }
@@ -176,20 +181,26 @@ enum Verdict {
     Unexplained,
 }
 
-fn verdict(write: &Write, mut outcomes: Vec<Outcome>) -> Verdict {
-    for (step, outcome) in write.steps.iter().zip(&outcomes) {
+fn verdict(write: &Write, outcomes: Vec<Result<Outcome>>) -> Verdict {
+    let mut found = Vec::with_capacity(outcomes.len());
+    for (step, outcome) in write.steps.iter().zip(outcomes) {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => return Verdict::Refused(error),
+        };
         if outcome.rows() == 0 && may_have_to_explain(&step.verb) {
             return Verdict::Unexplained;
         }
-        if let Err(error) = step.require.check(outcome) {
+        if let Err(error) = step.require.check(&outcome) {
             return Verdict::Refused(error);
         }
+        found.push(outcome);
     }
-    Verdict::Done(match outcomes.pop() {
+    Verdict::Done(match found.pop() {
         Some(outcome) if !write.is_unit => Answer::Outcome(outcome),
         last => {
-            outcomes.extend(last);
-            Answer::Outcomes(outcomes)
+            found.extend(last);
+            Answer::Outcomes(found)
         }
     })
 }
