@@ -76,6 +76,34 @@ async fn a_database_that_was_never_migrated() {
     assert_eq!(kind(store.execute(get_user(1)).await), ErrorKind::Schema);
 }
 
+/// What was committed together is answered apart: a row that cannot be read is one caller's error, and nothing is done twice.
+#[tokio::test]
+async fn a_row_that_cannot_be_read_among_others() {
+    let (_fixture, store) = with_users().await;
+    store
+        .execute(insert(&JOBS, (0..20).map(|number| with(job(1, number), TOKENS, Value::Int(0))).collect()))
+        .await
+        .unwrap();
+    let unreadable = "UPDATE jobs SET next_run_at = 'infinity' WHERE name = 'job 19'";
+    store.sql(Sql::portable(unreadable)).await.unwrap();
+    let calls: Vec<_> = (0..20)
+        .map(|number| {
+            let store = store.clone();
+            let add = Verb::Update(update(number, vec![(TOKENS, Assign::Add(1))]));
+            tokio::spawn(async move { store.execute(add).await })
+        })
+        .collect();
+    for (number, call) in (0..20).zip(calls) {
+        let answer = call.await.unwrap();
+        assert_eq!(answer.is_err(), number == 19, "{number}: {answer:?}");
+        assert!(answer.is_ok() || matches!(kind(answer), ErrorKind::Corrupt { .. }));
+    }
+    let writes = store.health().await.unwrap().lanes[1];
+    assert!(writes.largest > 10, "they travelled together: {writes:?}");
+    let sum = Sql::portable("SELECT count(*) FROM jobs WHERE tokens = 1").returning([ColumnType::Int]);
+    assert_eq!(store.sql(sum).await.unwrap().rows[0].values(), [Value::Int(20)]);
+}
+
 #[tokio::test]
 async fn a_value_that_cannot_be_read_is_corrupt() {
     let (_fixture, store) = with_users().await;
