@@ -348,7 +348,10 @@ async fn opening_and_closing_can_be_dropped_at_every_await_point() {
         let opened = dropped_after(polls, crate::common::open(&url)).await;
         let Some(opened) = opened else { continue };
         let store = opened.expect("open");
-        assert!(dropped_after(1, store.close()).await.is_none());
+        // The threads may have ended before it was polled once.
+        if let Some(closed) = dropped_after(1, store.close()).await {
+            closed.expect("close");
+        }
         store.close().await.expect("close");
         break;
     }
