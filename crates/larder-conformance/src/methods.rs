@@ -120,7 +120,12 @@ pub const SCOPED: &[Method] = methods! {
         let set = vec![Note::VIEWS.add(1)];
         by.mine.repo::<Note>().update_if(by.target.note, Filter::always(), set).await?
     };
+    "Repo::modification": |by| {
+        let patch = NotePatch { views: 6.into(), ..NotePatch::default() };
+        run(by.mine.context(), by.mine.repo::<Note>().modification(by.target.note, patch)?).await?
+    };
     "Repo::delete": |by| by.mine.repo::<Note>().delete(by.target.note).await?;
+    "Repo::removal": |by| run(by.mine.context(), by.mine.repo::<Note>().removal(by.target.note)?).await?;
     "Jobs::activate": |by| by.mine.jobs().activate(by.target.job).await?;
     "Jobs::pause": |by| by.mine.jobs().pause(by.target.job).await?;
     "Jobs::archive": |by| by.mine.jobs().archive(by.target.job).await?;
