@@ -40,9 +40,10 @@ impl Way {
         Self { proxy, _database: database, larder, observer }
     }
 
-    /// Whether a statement of the batch waits for a lock.
+    /// Whether a write waits for a lock by itself: a batch waits only shortly.
     async fn waits_for_a_lock(&self) -> Option<()> {
-        (self.sessions("wait_event_type = 'Lock'").await? > 0).then_some(())
+        let waits = "wait_event_type = 'Lock' AND clock_timestamp() - query_start > interval '200 ms'";
+        (self.sessions(waits).await? > 0).then_some(())
     }
 
     /// Waits until the server has ended the sessions whose connections were cut, and with them what they were doing.
@@ -138,7 +139,7 @@ async fn a_batch_that_is_cut_while_the_server_works_tells_each_caller_the_truth(
         holder.execute(verb).await.unwrap();
     }
     let cut = async {
-        poll_until(PATIENCE, "a batch waits for the lock", || way.waits_for_a_lock()).await.unwrap();
+        poll_until(PATIENCE, "writes wait for the lock", || way.waits_for_a_lock()).await.unwrap();
         way.proxy.cut();
         holder.rollback().await.unwrap();
     };
