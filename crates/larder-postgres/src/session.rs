@@ -86,6 +86,13 @@ impl Reply {
     }
 }
 
+/// The reply to the next command of a trip, which has one for each.
+pub(crate) fn next_reply(
+    replies: &mut impl Iterator<Item = Result<Reply, Failure>>,
+) -> Result<Reply, Failure> {
+    replies.next().unwrap_or_else(|| Ok(Reply::default()))
+}
+
 impl Session {
     pub(crate) fn new(
         client: Client,

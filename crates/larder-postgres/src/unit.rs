@@ -5,7 +5,7 @@ use larder_sql::{Lock, Statements};
 
 use crate::{
     error::Failure,
-    session::{Command, Reply, Session},
+    session::{Command, Reply, Session, next_reply},
     verb::{execute, execute_step, one_statement, outcome},
 };
 
@@ -91,7 +91,7 @@ async fn together(
     let is_decided = commands.len() == steps.len() + 2;
     let mut replies = session.trip(&commands).await?.into_iter();
     // Nothing has been asked for with BEGIN.
-    let begun = replies.next().unwrap_or_else(|| Ok(Reply::default())).map_err(Failure::before_commit);
+    let begun = next_reply(&mut replies).map_err(Failure::before_commit);
     let judged = begun.and_then(|_| judge(steps, &mut replies, is_decided));
     if !is_decided {
         return match judged {
@@ -101,7 +101,7 @@ async fn together(
         };
     }
     let outcomes = judged?;
-    replies.next().unwrap_or_else(|| Ok(Reply::default()))?;
+    next_reply(&mut replies)?;
     Ok(outcomes)
 }
 

@@ -11,7 +11,7 @@ use crate::{
     call::Answer,
     error::Failure,
     pool::Slot,
-    session::{Command, Reply, Session},
+    session::{Command, Reply, Session, next_reply},
     unit,
     verb::{one_statement, outcome},
 };
@@ -149,13 +149,13 @@ fn answer_of(read: &Read, replies: Vec<Result<Reply, Failure>>) -> Result<Answer
     let mut replies = replies.into_iter();
     match read {
         Read::LookUp(verb, _) | Read::Verb(verb) => {
-            let reply = replies.next().unwrap_or_else(|| Ok(Reply::default()));
+            let reply = next_reply(&mut replies);
             let reply = reply.and_then(Reply::complete).map_err(|failure| failure.explained(Some(verb)))?;
             Ok(Answer::Outcome(outcome(verb, reply)))
         }
         Read::Unit(steps) => {
             // BEGIN.
-            replies.next().unwrap_or_else(|| Ok(Reply::default()))?;
+            next_reply(&mut replies)?;
             let outcomes: Option<Vec<Outcome>> = unit::judge(steps, &mut replies, true)?;
             Ok(Answer::Outcomes(outcomes.unwrap_or_default()))
         }

@@ -15,7 +15,7 @@ use crate::{
     call::{Answer, Job, call_by},
     error::Failure,
     pool::Slot,
-    session::{Command, Reply, Session},
+    session::{Command, Reply, Session, next_reply},
     unit::{always_holds, is_atomic_alone, lock, may_have_to_explain},
     verb::{one_statement, outcome},
 };
@@ -420,7 +420,7 @@ async fn execute(session: &mut Session, load: &Load, plan: Plan) -> Result<Ended
     let mut replies = session.trip(&plan.commands).await?.into_iter();
     if plan.is_transaction {
         // Nothing has been asked for with BEGIN.
-        replies.next().unwrap_or_else(|| Ok(Reply::default())).map_err(Failure::before_commit)?;
+        next_reply(&mut replies).map_err(Failure::before_commit)?;
     }
     let mut executed = Vec::with_capacity(plan.counts.len());
     let mut refused = None;
@@ -447,6 +447,6 @@ async fn execute(session: &mut Session, load: &Load, plan: Plan) -> Result<Ended
         return Ok(Ended::Refused(refusal));
     }
     // COMMIT.
-    replies.next().unwrap_or_else(|| Ok(Reply::default()))?;
+    next_reply(&mut replies)?;
     Ok(Ended::Executed(executed))
 }
