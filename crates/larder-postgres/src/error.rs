@@ -1,12 +1,23 @@
 //! What PostgreSQL's errors mean.
 
-use std::{error::Error as StdError, fmt};
+use std::{error::Error as StdError, fmt, io};
 
-use larder_core::{Assign, Error, ErrorKind, Table, Verb, WrongType};
+use bytes::BytesMut;
+use fallible_iterator::FallibleIterator as _;
+use larder_core::{Assign, Error, ErrorKind, Table, Verb};
+use postgres_protocol::message::backend::Message;
 use tokio_postgres::error::{DbError, Severity};
+
+use crate::wire::Broken;
 
 /// PostgreSQL cuts longer names off.
 const MAX_NAME_BYTES: usize = 63;
+
+/// The transaction failed before.
+const FAILED_TRANSACTION: &str = "25P02";
+
+/// A prepared statement is not there: where it was to be prepared in the same trip, something failed.
+const UNKNOWN_STATEMENT: &str = "26000";
 
 /// Why something on a session failed.
 #[derive(Debug)]
@@ -15,6 +26,8 @@ pub(crate) enum Failure {
     Refused(Error),
     /// The server refused it; the session is as good as before. What it means depends on the verb.
     Server(Box<ServerError>),
+    /// It was not executed, because something before it failed.
+    Skipped,
     /// The connection is gone.
     Lost(Lost),
 }
@@ -30,7 +43,7 @@ pub(crate) struct Lost {
 #[derive(Debug)]
 enum LostCause {
     Server(Box<ServerError>),
-    Connection(tokio_postgres::Error),
+    Connection(io::Error),
 }
 
 impl Lost {
@@ -56,17 +69,10 @@ impl Lost {
     }
 }
 
-impl From<tokio_postgres::Error> for Failure {
-    fn from(error: tokio_postgres::Error) -> Self {
-        if let Some(error) = ServerError::of(&error) {
-            return error.into();
-        }
-        // A bind that could not be encoded: nothing was sent.
-        if let Some(cause) = error.source().and_then(|cause| cause.downcast_ref::<WrongType>()) {
-            return Self::Refused(Error::invalid("Sql", "bind", cause.to_string()));
-        }
+impl From<Broken> for Failure {
+    fn from(Broken { cause, nothing_sent }: Broken) -> Self {
         // Also a breach of the protocol: nobody knows what state the connection is in.
-        Self::Lost(Lost { cause: LostCause::Connection(error), nothing_applied: false })
+        Self::Lost(Lost { cause: LostCause::Connection(cause), nothing_applied: nothing_sent })
     }
 }
 
@@ -77,7 +83,10 @@ impl From<ServerError> for Failure {
         // connection keeps it: a new connection is the simplest way to forget it, and a change of the schema is rare.
         let outdated = error.code == "0A000" && error.message.starts_with("cached plan");
         if !error.fatal && !outdated {
-            return Self::Server(error);
+            return match error.code.as_str() {
+                FAILED_TRANSACTION | UNKNOWN_STATEMENT => Self::Skipped,
+                _ => Self::Server(error),
+            };
         }
         // The server ends a session for good (57P01: an administrator's command) only where it can still abort what it was
         // doing: once a commit is recorded it answers before it listens again.
@@ -99,6 +108,7 @@ impl Failure {
         match self {
             Self::Refused(error) => error,
             Self::Server(error) => error.explained(None),
+            Self::Skipped => Error::new(ErrorKind::TransactionAborted, ""),
             Self::Lost(lost) => lost.into_unavailable(),
         }
     }
@@ -114,7 +124,7 @@ impl Failure {
 
 /// An error that PostgreSQL reported: the source of a larder error. It leaves out the report's detail, which may quote
 /// whole rows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerError {
     /// The SQLSTATE.
     pub code: String,
@@ -169,7 +179,6 @@ const KINDS: &[(&str, ErrorKind, &str)] = &[
     ("42P01", ErrorKind::Schema, "a table is missing: run migrate()"),
     ("42703", ErrorKind::Schema, "a column is missing: run migrate()"),
     ("42704", ErrorKind::Schema, "a type is missing: run migrate()"),
-    ("25P02", ErrorKind::TransactionAborted, ""),
     ("25006", ErrorKind::ReadOnly, ""),
     ("28", ErrorKind::Denied, ""),
     ("42501", ErrorKind::Denied, "the user lacks a privilege"),
@@ -183,6 +192,33 @@ const DATABASE: std::borrow::Cow<'static, str> = std::borrow::Cow::Borrowed("dat
 const NOTHING: std::borrow::Cow<'static, str> = std::borrow::Cow::Borrowed("");
 
 impl ServerError {
+    /// What a message reports.
+    ///
+    /// # Errors
+    /// When it is no report.
+    pub(crate) fn read(message: &[u8]) -> io::Result<Self> {
+        let Some(Message::ErrorResponse(report)) = Message::parse(&mut BytesMut::from(message))? else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        let mut error = Self::default();
+        let mut fields = report.fields();
+        while let Some(field) = fields.next()? {
+            // The message is in the language and the encoding of the server.
+            let text = String::from_utf8_lossy(field.value_bytes()).into_owned();
+            match field.type_() {
+                b'C' => error.code = text,
+                b'M' => error.message = text,
+                b'n' => error.constraint = Some(text),
+                b't' => error.table = Some(text),
+                b'c' => error.column = Some(text),
+                // What `S` says too, in the language of the server.
+                b'V' => error.fatal = matches!(text.as_str(), "FATAL" | "PANIC"),
+                _ => {}
+            }
+        }
+        Ok(error)
+    }
+
     /// What the server reported, if that is what the error is.
     pub(crate) fn of(error: &tokio_postgres::Error) -> Option<Self> {
         error.as_db_error().map(Self::from)

@@ -10,14 +10,17 @@ mod call;
 mod config;
 mod error;
 mod lanes;
+mod login;
 mod pool;
 mod session;
 mod store;
 mod tls;
 mod transaction;
+mod trip;
 mod unit;
 mod value;
 mod verb;
+mod wire;
 
 pub use config::{LaneUse, PostgresConfig, SslMode};
 pub use error::ServerError;

@@ -15,13 +15,18 @@ use larder_core::{Error, ErrorKind, Result};
 use larder_sql::{Dialect, Statements};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinHandle,
     time::{Instant, timeout, timeout_at},
 };
-use tokio_postgres::{Client, NoTls, Socket, config::SslMode as Encryption, tls::MakeTlsConnect};
+use tokio_postgres::config::SslMode as Encryption;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{PostgresConfig, ServerError, SslMode, session::Session, tls, transaction::OpenTransactions};
+use crate::{
+    PostgresConfig, ServerError, SslMode,
+    login::{LoginError, log_in},
+    session::Session,
+    tls,
+    transaction::OpenTransactions,
+};
 
 /// A session that was silent for longer is asked for a sign of life before it gets a write, which could not be repeated
 /// if it failed half-way: what lies between may have forgotten the connection without a word. An end that the server or the
@@ -132,26 +137,30 @@ impl Pool {
 
     /// An idle session that is not known to be dead: one with these settings if there is one, else another.
     fn take_idle(&self, for_batches: bool) -> Option<Session> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|session| !session.is_dead());
-        match idle.iter().rposition(|session| session.for_batches == for_batches) {
-            Some(position) => Some(idle.remove(position)),
-            None => idle.pop(),
+        loop {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let position = idle.iter().rposition(|session| session.for_batches == for_batches);
+            let position = position.or(idle.len().checked_sub(1))?;
+            let mut session = idle.remove(position);
+            drop(idle);
+            if !session.is_dead() {
+                return Some(session);
+            }
         }
     }
 
-    async fn dial(&self, losses: u64) -> Result<Session, tokio_postgres::Error> {
-        let (client, socket) = match &self.tls {
-            None => dial(&self.driver, NoTls).await?,
-            Some(tls) => match dial(&self.driver, tls.clone()).await {
-                Err(error) if self.config.ssl_mode == SslMode::Allow && error.as_db_error().is_some() => {
-                    let mut driver = self.driver.clone();
-                    dial(driver.ssl_mode(Encryption::Require), tls.clone()).await?
-                }
-                dialled => dialled?,
-            },
+    async fn dial(&self, losses: u64) -> Result<Session, LoginError> {
+        let config = &self.config;
+        let stream = match log_in(config, &self.driver, self.tls.as_ref()).await {
+            Err(LoginError::Refused(error))
+                if config.ssl_mode == SslMode::Allow && error.as_db_error().is_some() =>
+            {
+                let mut driver = self.driver.clone();
+                log_in(config, driver.ssl_mode(Encryption::Require), self.tls.as_ref()).await?
+            }
+            stream => stream?,
         };
-        Ok(Session::new(client, socket, Arc::clone(&self.statements), losses))
+        Ok(Session::new(stream, Arc::clone(&self.statements), losses))
     }
 
     fn no_answer(&self) -> Error {
@@ -289,9 +298,9 @@ impl Slot {
         }
     }
 
-    /// Gives the session back, for others to use; one that is spoilt is closed.
+    /// Gives the session back, for others to use; one that is spoilt, or in a transaction, is closed.
     pub(crate) async fn give_back(self, mut session: Session) {
-        if session.spoilt {
+        if session.is_unclean() {
             return self.pool.dismiss(session).await;
         }
         session.given_back();
@@ -304,26 +313,15 @@ fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the store is closed")
 }
 
-/// Connects, and leaves the socket to a task.
-async fn dial<T>(
-    config: &tokio_postgres::Config,
-    tls: T,
-) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error>
-where
-    T: MakeTlsConnect<Socket>,
-    T::Stream: Send + 'static,
-{
-    let (client, connection) = config.connect(tls).await?;
-    let socket = tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended");
-        }
-    });
-    Ok((client, socket))
-}
-
-fn connect_error(config: &PostgresConfig, error: tokio_postgres::Error) -> Error {
+fn connect_error(config: &PostgresConfig, error: LoginError) -> Error {
     let (address, user, database) = (config.address(), &config.user, &config.database);
+    let error = match error {
+        LoginError::Network(cause) => {
+            let context = format!("PostgreSQL at {address}: {cause}");
+            return Error::new(ErrorKind::Unavailable, context).with_source(cause);
+        }
+        LoginError::Refused(error) => error,
+    };
     let Some(server) = ServerError::of(&error) else {
         // What is not the network's fault is the configuration's: TLS, or a way to authenticate.
         let is_network = error.is_closed() || has_io_cause(&error);

@@ -1,19 +1,19 @@
 //! One connection, and statements on it.
 //!
-//! The connection's socket belongs to a task of its own, which reads as long as it lives: a connection that the server has
-//! ended is known to be dead before it is used. Statements are sent without waiting for the answers to those before.
+//! The socket belongs to the session, and a call reads and writes it in its own task.
 
-use std::{borrow::Cow, collections::HashMap, future::poll_fn, pin::pin, sync::Arc, task::Poll};
+use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
-use futures_util::{StreamExt as _, future::maybe_done};
-use larder_core::{ColumnType, Error, Row, SqlOutcome};
+use larder_core::{Error, Row, SqlOutcome, WrongType};
 use larder_sql::{Rendered, Returns, Statements};
-use tokio::{task::JoinHandle, time::Instant};
-use tokio_postgres::{Client, RowStream};
+use tokio::time::Instant;
 
 use crate::{
     error::Failure,
-    value::{self, BoxError, Param},
+    login::Stream,
+    trip::{Ask, Prepared, Reply, Trip},
+    value::BoxError,
+    wire::Wire,
 };
 
 /// Prepared statements that are kept for each connection. larder's own are some dozens; SQL that is put together anew for
@@ -22,12 +22,15 @@ const STATEMENTS: usize = 500;
 
 #[derive(Debug)]
 pub(crate) struct Session {
-    client: Client,
-    socket: Socket,
+    wire: Wire,
     statements: Arc<Statements>,
-    prepared: HashMap<Arc<str>, tokio_postgres::Statement>,
+    prepared: HashMap<Arc<str>, Arc<Prepared>>,
+    /// How many were prepared, for their names.
+    names: u64,
     /// What is to be sent with the next statement, ahead of it.
     ahead: Option<&'static str>,
+    /// Is a transaction open, or failed?
+    is_in_transaction: bool,
     /// When it was last known to be alive.
     seen_alive: Instant,
     /// How often the pool had lost a connection by then.
@@ -40,49 +43,31 @@ pub(crate) struct Session {
     pub(crate) for_batches: bool,
 }
 
-/// The task that owns the socket. It ends with the session, whatever the server is at.
-#[derive(Debug)]
-struct Socket(JoinHandle<()>);
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// Something to send.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// A prepared statement.
     Statement(Rendered),
-    /// A command without values, or a script of several, unprepared.
-    Script(Cow<'static, str>),
+    /// A command without values or rows, prepared too.
+    Plain(&'static str),
+    /// What is before it is committed, unless in a transaction, and what fails before it keeps nothing behind it from being
+    /// executed.
+    Sync,
 }
 
-impl Command {
-    pub(crate) fn script(text: &'static str) -> Self {
-        Self::Script(Cow::Borrowed(text))
+impl<'a> From<&'a Command> for Ask<'a> {
+    fn from(command: &'a Command) -> Self {
+        match command {
+            Command::Statement(statement) => statement.into(),
+            Command::Plain(text) => Ask::plain(text),
+            Command::Sync => Ask::Sync,
+        }
     }
 }
 
-/// The answer to a command.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Reply {
-    /// The rows that it returned.
-    pub(crate) rows: Vec<Row>,
-    /// How many rows it changed, or returned.
-    pub(crate) affected: u64,
-    /// Why a row of it could not be read, and is missing. What the command did is done all the same.
-    pub(crate) unreadable: Option<Error>,
-}
-
-impl Reply {
-    /// The reply, or the error of a row that could not be read.
-    pub(crate) fn complete(self) -> Result<Self, Failure> {
-        match self.unreadable {
-            Some(error) => Err(Failure::Refused(error)),
-            None => Ok(self),
-        }
+impl<'a> From<&'a Rendered> for Ask<'a> {
+    fn from(statement: &'a Rendered) -> Self {
+        Self::Statement { text: &statement.text, binds: &statement.binds, returns: &statement.returns }
     }
 }
 
@@ -94,18 +79,14 @@ pub(crate) fn next_reply(
 }
 
 impl Session {
-    pub(crate) fn new(
-        client: Client,
-        socket: JoinHandle<()>,
-        statements: Arc<Statements>,
-        losses_then: u64,
-    ) -> Self {
+    pub(crate) fn new(stream: Stream, statements: Arc<Statements>, losses_then: u64) -> Self {
         Self {
-            client,
+            wire: Wire::new(stream),
             statements,
-            socket: Socket(socket),
             prepared: HashMap::new(),
+            names: 0,
             ahead: None,
+            is_in_transaction: false,
             seen_alive: Instant::now(),
             losses_then,
             reused: false,
@@ -120,12 +101,22 @@ impl Session {
     }
 
     /// Is the connection known to have ended?
-    pub(crate) fn is_dead(&self) -> bool {
-        self.client.is_closed()
+    pub(crate) fn is_dead(&mut self) -> bool {
+        self.wire.has_ended()
+    }
+
+    /// Is there anything that the next caller must not see?
+    pub(crate) fn is_unclean(&self) -> bool {
+        self.spoilt || self.is_in_transaction
+    }
+
+    /// Is a transaction open, or failed?
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        self.is_in_transaction
     }
 
     /// How long nothing was heard of it.
-    pub(crate) fn silent_for(&self) -> std::time::Duration {
+    pub(crate) fn silent_for(&self) -> Duration {
         self.seen_alive.elapsed()
     }
 
@@ -136,23 +127,19 @@ impl Session {
 
     /// Is it alive? Costs a round trip.
     pub(crate) async fn ping(&mut self) -> bool {
-        self.client.check_connection().await.is_ok()
+        let mut trip = Trip::new(0);
+        trip.knock(&mut self.wire.out);
+        self.wire.exchange(|message| trip.take(message)).await.is_ok() && trip.replies().is_ok()
     }
 
     /// Says goodbye to the server. Whether it hears is its own business.
     pub(crate) async fn close(self) {
-        let Self { client, mut socket, .. } = self;
-        drop(client);
-        let _ = (&mut socket.0).await;
+        self.wire.close().await;
     }
 
     /// Executes a statement.
     pub(crate) async fn query(&mut self, statement: &Rendered) -> Result<Reply, Failure> {
-        self.prepare(std::iter::once(statement)).await?;
-        let Some(ahead) = self.ahead.take() else { return self.send(statement).await?.complete() };
-        let (begun, reply) = both(self.send_script(ahead), self.send(statement)).await;
-        begun?;
-        reply?.complete()
+        self.last_of(statement.into()).await?.complete()
     }
 
     /// Executes a statement that answers rows.
@@ -165,31 +152,17 @@ impl Session {
         Ok(self.query(statement).await?.affected)
     }
 
-    /// Sends all commands at once, in their order, and then waits for the answers: one round trip. Each is executed whatever
-    /// became of those before it, unless a failed transaction keeps it from being.
+    /// Sends all commands at once, in their order, and then waits for the answers: one round trip. There is a reply for each
+    /// but [`Command::Sync`], which the last command needs not.
     ///
     /// # Errors
-    /// Of the whole: when a statement could not be prepared; then none was executed.
+    /// `Refused` of the whole when something cannot be sent, `Lost`; the replies have other errors.
     pub(crate) async fn trip(
         &mut self,
         commands: &[Command],
     ) -> Result<Vec<Result<Reply, Failure>>, Failure> {
-        let statements = commands.iter().filter_map(|command| match command {
-            Command::Statement(statement) => Some(statement),
-            Command::Script(_) => None,
-        });
-        self.prepare(statements).await?;
-        match commands {
-            [command] => Ok(vec![self.send_command(command).await]),
-            _ => Ok(in_order(commands.iter().map(|command| self.send_command(command))).await),
-        }
-    }
-
-    async fn send_command(&self, command: &Command) -> Result<Reply, Failure> {
-        match command {
-            Command::Statement(statement) => self.send(statement).await,
-            Command::Script(text) => self.send_script(text).await.map(|()| Reply::default()),
-        }
+        let trip = self.pack_all(commands.iter().map(Ask::from))?;
+        self.make(trip).await
     }
 
     /// Executes a statement of a caller's.
@@ -239,124 +212,96 @@ impl Session {
 
     /// Executes a command without values, or a script of several, unprepared.
     pub(crate) async fn script(&mut self, text: &str) -> Result<(), Failure> {
-        let Some(ahead) = self.ahead.take() else { return self.send_script(text).await };
-        let (begun, done) = both(self.send_script(ahead), self.send_script(text)).await;
-        begun?;
-        done
+        self.last_of(Ask::Script(text)).await.map(drop)
     }
 
-    /// Prepares those that are not yet, in one round trip.
-    async fn prepare<'a>(&mut self, statements: impl Iterator<Item = &'a Rendered>) -> Result<(), Failure> {
-        let mut new: Vec<&Rendered> = Vec::new();
-        for statement in statements {
-            let is_known = self.prepared.contains_key(&statement.text)
-                || new.iter().any(|other| other.text == statement.text);
-            if !is_known {
-                new.push(statement);
-            }
+    /// Asks this, behind what is to be sent ahead of it.
+    async fn last_of(&mut self, ask: Ask<'_>) -> Result<Reply, Failure> {
+        let ahead = self.ahead.take().map(Ask::plain);
+        let trip = self.pack_all(ahead.into_iter().chain([ask]))?;
+        let mut last = Reply::default();
+        for reply in self.make(trip).await? {
+            // The first failure is why the others failed.
+            last = reply?;
         }
-        if new.is_empty() {
-            return Ok(());
-        }
-        if self.prepared.len() + new.len() > STATEMENTS {
+        Ok(last)
+    }
+
+    /// Writes down what is asked.
+    ///
+    /// # Errors
+    /// `Refused` when something of it cannot be sent; nothing is, then.
+    fn pack_all<'a>(&mut self, asks: impl Iterator<Item = Ask<'a>>) -> Result<Trip<'a>, Failure> {
+        let mut trip = Trip::new(asks.size_hint().0);
+        let is_full = self.prepared.len() >= STATEMENTS;
+        if is_full {
             self.prepared.clear();
         }
-        let client = &self.client;
-        let prepared = in_order(new.iter().map(|statement| {
-            let types: Vec<_> = statement.binds.iter().map(value::bind_type).collect();
-            async move { client.prepare_typed(&statement.text, &types).await }
-        }));
-        for (statement, prepared) in new.iter().zip(prepared.await) {
-            // Preparing changes nothing.
-            let prepared = prepared.map_err(|error| Failure::from(error).before_commit())?;
-            self.prepared.insert(statement.text.clone(), prepared);
+        let first = is_full.then_some(Ask::Script("DEALLOCATE ALL"));
+        for ask in first.into_iter().chain(asks) {
+            if let Err(error) = self.pack(&mut trip, ask) {
+                self.wire.out.clear();
+                self.forget_unprepared();
+                // What was forgotten just now is still there.
+                self.spoilt |= is_full;
+                return Err(Failure::Refused(unsendable(&error)));
+            }
         }
-        Ok(())
-    }
-
-    /// Sends a statement that is prepared, when it is polled first, and waits for the answer.
-    async fn send(&self, statement: &Rendered) -> Result<Reply, Failure> {
-        let Some(prepared) = self.prepared.get(&statement.text) else {
-            // It was prepared together with more others than are kept.
-            return Err(Failure::Refused(Error::unsupported("too many different statements at once")));
-        };
-        let answer = self.client.query_raw(prepared, statement.binds.iter().map(Param)).await?;
-        read(answer, prepared.columns(), &statement.returns).await
-    }
-
-    async fn send_script(&self, text: &str) -> Result<(), Failure> {
-        Ok(self.client.batch_execute(text).await?)
-    }
-}
-
-/// Begins all, in their order, and then waits for each. What is sent when it is begun is sent in this order.
-async fn in_order<F: Future>(calls: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut calls: Vec<_> = calls.map(|call| Box::pin(maybe_done(call))).collect();
-    poll_fn(|context| {
-        for call in &mut calls {
-            // Those that are pending are waited for below.
-            let _ = call.as_mut().poll(context);
+        trip.sync(&mut self.wire.out);
+        if is_full {
+            trip.drop_first_reply();
         }
-        Poll::Ready(())
-    })
-    .await;
-    let mut outputs = Vec::with_capacity(calls.len());
-    for mut call in calls {
-        call.as_mut().await;
-        outputs.extend(call.as_mut().take_output());
+        Ok(trip)
     }
-    outputs
-}
 
-/// Begins the first and then the second, and waits for both.
-async fn both<A, B>(first: impl Future<Output = A>, second: impl Future<Output = B>) -> (A, B) {
-    // `join` polls them in this order.
-    futures_util::future::join(first, second).await
-}
-
-async fn read(
-    answer: RowStream,
-    columns: &[tokio_postgres::Column],
-    returns: &Returns,
-) -> Result<Reply, Failure> {
-    let forms = match returns {
-        Returns::Affected => Ok(Vec::new()),
-        Returns::Visible(table) => value::forms(columns, table.visible().iter().map(|column| column.kind)),
-        Returns::Numbered(table) => {
-            let mut kinds: Vec<_> = table.visible().iter().map(|column| column.kind).collect();
-            kinds.push(ColumnType::Int);
-            value::forms(columns, kinds.into_iter())
+    /// Sends what was written down, and waits for the answers.
+    async fn make(&mut self, mut trip: Trip<'_>) -> Result<Vec<Result<Reply, Failure>>, Failure> {
+        let exchanged = self.wire.exchange(|message| trip.take(message)).await;
+        self.is_in_transaction = trip.is_in_transaction();
+        if trip.prepares() {
+            self.forget_unprepared();
         }
-        Returns::Types(kinds) => value::forms(columns, kinds.iter().copied()),
-    };
-    let forms = forms.map_err(|(position, cause)| unreadable(returns, position, &cause));
-    let mut answer = pin!(answer);
-    let (mut rows, mut unread) = (Vec::new(), None);
-    // To the end, whatever it holds: the statement has succeeded when there is nothing more.
-    while let Some(row) = answer.next().await {
-        let row = row?;
-        if let Ok(forms) = &forms
-            && !forms.is_empty()
-        {
-            match value::row(&row, forms) {
-                Ok(row) => rows.push(row),
-                Err((position, cause)) => unread = Some(unreadable(returns, position, &cause)),
+        let replies = trip.replies()?;
+        match exchanged {
+            Ok(()) => Ok(replies),
+            Err(broken) if broken.cause.kind() == io::ErrorKind::Unsupported => {
+                // It waits for what will never come.
+                self.spoilt = true;
+                Err(Failure::Refused(Error::unsupported("COPY FROM STDIN")))
+            }
+            Err(broken) => Err(broken.into()),
+        }
+    }
+
+    fn pack<'a>(&mut self, trip: &mut Trip<'a>, ask: Ask<'a>) -> Result<(), BoxError> {
+        let out = &mut self.wire.out;
+        match ask {
+            Ask::Statement { text, binds, returns } => {
+                if let Some(prepared) = self.prepared.get(text) {
+                    return trip.ask(out, Arc::clone(prepared), None, (binds, returns));
+                }
+                self.names += 1;
+                let prepared = Prepared::new(format!("larder{}", self.names));
+                self.prepared.insert(text.into(), Arc::clone(&prepared));
+                trip.ask(out, prepared, Some(text), (binds, returns))
+            }
+            Ask::Script(text) => trip.ask_script(out, text),
+            Ask::Sync => {
+                trip.sync(out);
+                Ok(())
             }
         }
     }
-    let affected = answer.rows_affected().unwrap_or(0);
-    Ok(Reply { rows, affected, unreadable: forms.err().or(unread) })
+
+    fn forget_unprepared(&mut self) {
+        self.prepared.retain(|_, prepared| prepared.is_ready());
+    }
 }
 
-fn unreadable(returns: &Returns, position: usize, cause: &BoxError) -> Error {
-    let error = match returns {
-        Returns::Visible(table) | Returns::Numbered(table) => {
-            let name = table.columns.get(position).map_or("", |column| column.name);
-            Error::corrupt(table.entity, name)
-        }
-        _ => Error::corrupt("Sql", format!("column {} of the result", position + 1)),
-    };
-    error.with_context(cause.to_string())
+fn unsendable(error: &BoxError) -> Error {
+    let wrong_type = error.downcast_ref::<WrongType>().map(ToString::to_string);
+    let field = if wrong_type.is_some() { "bind" } else { "statement" };
+    Error::invalid("Sql", field, wrong_type.unwrap_or_else(|| error.to_string()))
 }
 
 fn changes_rows(text: &str) -> bool {

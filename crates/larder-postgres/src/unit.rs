@@ -5,7 +5,8 @@ use larder_sql::{Lock, Statements};
 
 use crate::{
     error::Failure,
-    session::{Command, Reply, Session, next_reply},
+    session::{Command, Session, next_reply},
+    trip::Reply,
     verb::{execute, execute_step, one_statement, outcome},
 };
 
@@ -53,18 +54,21 @@ fn is_read(steps: &[Step]) -> bool {
     steps.iter().all(|step| step.verb.is_read())
 }
 
-/// BEGIN, the steps, and COMMIT where nothing but an error can speak against it: PostgreSQL turns the COMMIT of a failed
-/// transaction into ROLLBACK. `None` when a step is more than a statement.
+/// What is sent for the steps: reads in a transaction with one snapshot; writes that nothing but an error can speak against as
+/// they are, for the server commits or rolls back what it was sent at once; other writes behind a BEGIN, and the decision is to
+/// follow. `None` when a step is more than a statement.
 pub(crate) fn commands(statements: &Statements, steps: &[Step]) -> Option<Vec<Command>> {
-    let mut commands = Vec::with_capacity(steps.len() + 2);
-    commands.push(Command::script(begin(steps)));
-    for (index, step) in steps.iter().enumerate() {
-        commands.push(Command::Statement(one_statement(statements, &step.verb, lock(steps, index))?));
-    }
-    if is_read(steps) || steps.iter().all(always_holds) {
-        commands.push(Command::script("COMMIT"));
-    }
-    Some(commands)
+    let of_steps = steps.iter().enumerate().map(|(index, step)| {
+        one_statement(statements, &step.verb, lock(steps, index)).map(Command::Statement)
+    });
+    let begin = (!is_decided(steps) || is_read(steps)).then(|| Some(Command::Plain(begin(steps))));
+    let commit = is_read(steps).then_some(Some(Command::Plain("COMMIT")));
+    begin.into_iter().chain(of_steps).chain(commit).collect()
+}
+
+/// Is it certain that all is to last if nothing fails?
+pub(crate) fn is_decided(steps: &[Step]) -> bool {
+    is_read(steps) || steps.iter().all(always_holds)
 }
 
 /// Is a step that raises no error always done, whatever its statement answered?
@@ -88,36 +92,33 @@ async fn together(
     steps: &[Step],
     commands: Vec<Command>,
 ) -> Result<Option<Vec<Outcome>>, Failure> {
-    let is_decided = commands.len() == steps.len() + 2;
-    let mut replies = session.trip(&commands).await?.into_iter();
-    // Nothing has been asked for with BEGIN.
-    let begun = next_reply(&mut replies).map_err(Failure::before_commit);
-    let judged = begun.and_then(|_| judge(steps, &mut replies, is_decided));
-    if !is_decided {
-        return match judged {
-            Ok(Some(outcomes)) => session.end(Ok(Some(outcomes))).await,
-            Ok(None) => session.script("ROLLBACK").await.map(|()| None),
-            Err(failure) => session.end(Err(failure)).await,
-        };
+    let is_decided = is_decided(steps);
+    let before_commit = |failure: Failure| if is_decided { failure } else { failure.before_commit() };
+    let replies = session.trip(&commands).await.map_err(before_commit)?;
+    let judged = judge(steps, replies);
+    match judged {
+        judged if !session.is_in_transaction() => judged,
+        Ok(None) => session.script("ROLLBACK").await.map(|()| None),
+        judged => session.end(judged).await,
     }
-    let outcomes = judged?;
-    next_reply(&mut replies)?;
-    Ok(outcomes)
 }
 
 /// The outcomes; `None` when one has to be looked at more closely; else the error of the first step that failed or did not
 /// find what it requires, which kept those after it from mattering.
 pub(crate) fn judge(
     steps: &[Step],
-    replies: &mut impl Iterator<Item = Result<Reply, Failure>>,
-    is_decided: bool,
+    replies: Vec<Result<Reply, Failure>>,
 ) -> Result<Option<Vec<Outcome>>, Failure> {
+    let mut replies = replies.into_iter();
+    if is_read(steps) || !is_decided(steps) {
+        // BEGIN.
+        next_reply(&mut replies)?;
+    }
     let mut outcomes = Vec::with_capacity(steps.len());
-    for (step, reply) in steps.iter().zip(replies) {
-        let reply = reply.and_then(Reply::complete).map_err(|failure| {
-            let failure = failure.explained(Some(&step.verb));
-            if is_decided { failure } else { failure.before_commit() }
-        })?;
+    for step in steps {
+        let reply = next_reply(&mut replies)
+            .and_then(Reply::complete)
+            .map_err(|failure| failure.explained(Some(&step.verb)))?;
         let outcome = outcome(&step.verb, reply);
         if outcome.rows() == 0 && may_have_to_explain(&step.verb) {
             return Ok(None);

@@ -6,10 +6,8 @@ use bytes::{BufMut, BytesMut};
 use chrono::DateTime;
 use larder_core::{ColumnType, Row, Value, WrongType, canonical};
 use larder_sql::Bind;
-use tokio_postgres::{
-    Column,
-    types::{FromSql, IsNull, ToSql, Type},
-};
+use postgres_protocol::IsNull;
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 /// Why a value could not be encoded or decoded.
@@ -22,10 +20,10 @@ const EPOCH: i64 = 946_684_800_000_000;
 const JSONB_VERSION: u8 = 1;
 
 /// The type that a bind is announced as.
-pub(crate) fn bind_type(bind: &Bind) -> Type {
+pub(crate) fn bind_type(bind: &Bind) -> u32 {
     match bind {
-        Bind::One { kind, .. } => scalar_type(*kind).0,
-        Bind::Many { kind, .. } => scalar_type(*kind).1,
+        Bind::One { kind, .. } => scalar_type(*kind).0.oid(),
+        Bind::Many { kind, .. } => scalar_type(*kind).1.oid(),
     }
 }
 
@@ -43,35 +41,17 @@ fn scalar_type(kind: ColumnType) -> (Type, Type) {
     }
 }
 
-/// A bind as the driver takes it. `Debug`, which the driver logs, shows no values.
-pub(crate) struct Param<'a>(pub(crate) &'a Bind);
-
-impl std::fmt::Debug for Param<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", bind_type(self.0).name())
+/// Writes a bind as it travels.
+///
+/// # Errors
+/// [`WrongType`] when the value is not of its type, and of a value that is too large for its format.
+pub(crate) fn encode_bind(bind: &Bind, out: &mut BytesMut) -> Result<IsNull, BoxError> {
+    match bind {
+        Bind::One { value: Value::Null, .. } => return Ok(IsNull::Yes),
+        Bind::One { kind, value } => encode(*kind, value, out)?,
+        Bind::Many { kind, values } => encode_array(*kind, values, out)?,
     }
-}
-
-impl ToSql for Param<'_> {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, BoxError> {
-        match self.0 {
-            Bind::One { value: Value::Null, .. } => return Ok(IsNull::Yes),
-            Bind::One { kind, value } => encode(*kind, value, out)?,
-            Bind::Many { kind, values } => encode_array(*kind, values, out)?,
-        }
-        Ok(IsNull::No)
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    fn to_sql_checked(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, BoxError> {
-        if *kind != bind_type(self.0) {
-            return Err(wrong_type().into());
-        }
-        self.to_sql(kind, out)
-    }
+    Ok(IsNull::No)
 }
 
 fn encode(kind: ColumnType, value: &Value, out: &mut BytesMut) -> Result<(), BoxError> {
@@ -142,72 +122,70 @@ pub(crate) enum Form {
 /// # Errors
 /// The position of a column of another type, and which one it is.
 pub(crate) fn forms(
-    columns: &[Column],
-    kinds: impl ExactSizeIterator<Item = ColumnType>,
+    columns: &[u32],
+    kinds: impl Iterator<Item = ColumnType>,
 ) -> Result<Vec<Form>, (usize, BoxError)> {
-    if columns.len() < kinds.len() {
-        return Err((columns.len(), "the result has fewer columns".into()));
-    }
-    let form = |(position, (kind, column)): (usize, (ColumnType, &Column))| {
-        let found = column.type_();
-        form(kind, found).ok_or_else(|| {
+    let mut columns = columns.iter();
+    let form = |(position, kind): (usize, ColumnType)| match columns.next() {
+        Some(found) => form(kind, *found).ok_or_else(|| {
             let expected = scalar_type(kind).0;
-            (position, format!("the column is of the type {}, not {}", found.name(), expected.name()).into())
-        })
+            let found = Type::from_oid(*found);
+            let found = found.as_ref().map_or("unknown to larder", Type::name);
+            (position, format!("the column is of the type {found}, not {}", expected.name()).into())
+        }),
+        None => Err((position, "the result has fewer columns".into())),
     };
-    kinds.zip(columns).enumerate().map(form).collect()
+    kinds.enumerate().map(form).collect()
 }
 
-fn form(kind: ColumnType, found: &Type) -> Option<Form> {
+fn form(kind: ColumnType, found: u32) -> Option<Form> {
+    let found = Type::from_oid(found)?;
     Some(match (kind, found) {
-        (ColumnType::Bool, &Type::BOOL) => Form::Bool,
-        (ColumnType::Int, &Type::INT2) => Form::Int2,
-        (ColumnType::Int, &Type::INT4) => Form::Int4,
-        (ColumnType::Int, &Type::INT8) => Form::Int8,
-        (ColumnType::Float, &Type::FLOAT4) => Form::Float4,
-        (ColumnType::Float, &Type::FLOAT8) => Form::Float8,
+        (ColumnType::Bool, Type::BOOL) => Form::Bool,
+        (ColumnType::Int, Type::INT2) => Form::Int2,
+        (ColumnType::Int, Type::INT4) => Form::Int4,
+        (ColumnType::Int, Type::INT8) => Form::Int8,
+        (ColumnType::Float, Type::FLOAT4) => Form::Float4,
+        (ColumnType::Float, Type::FLOAT8) => Form::Float8,
         (
             ColumnType::Text | ColumnType::Enum(_),
-            &Type::TEXT | &Type::VARCHAR | &Type::BPCHAR | &Type::NAME | &Type::UNKNOWN,
+            Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN,
         ) => Form::Text,
-        (ColumnType::Bytes, &Type::BYTEA) => Form::Bytes,
-        (ColumnType::Json, &Type::JSON) => Form::Json,
-        (ColumnType::Json, &Type::JSONB) => Form::Jsonb,
-        (ColumnType::Time, &Type::TIMESTAMPTZ) => Form::Time,
-        (ColumnType::Uuid, &Type::UUID) => Form::Uuid,
+        (ColumnType::Bytes, Type::BYTEA) => Form::Bytes,
+        (ColumnType::Json, Type::JSON) => Form::Json,
+        (ColumnType::Json, Type::JSONB) => Form::Jsonb,
+        (ColumnType::Time, Type::TIMESTAMPTZ) => Form::Time,
+        (ColumnType::Uuid, Type::UUID) => Form::Uuid,
         _ => return None,
     })
 }
 
-/// A row of columns in these forms.
+/// Reads a row whose first columns are in these forms: the number of columns, then each behind its length, -1 for NULL.
 ///
 /// # Errors
 /// The position of the column that cannot be read, and why.
-pub(crate) fn row(row: &tokio_postgres::Row, forms: &[Form]) -> Result<Row, (usize, BoxError)> {
+pub(crate) fn row(message: &[u8], forms: &[Form]) -> Result<Row, (usize, BoxError)> {
+    let mut rest = message.get(size_of::<u16>()..).unwrap_or_default();
     let mut values = Vec::with_capacity(forms.len());
     for (position, &form) in forms.iter().enumerate() {
-        let raw: Raw<'_> = row.try_get(position).map_err(|error| (position, error.into()))?;
-        let value = raw.0.map_or(Ok(Value::Null), |bytes| decode(form, bytes));
+        let value = next_column(&mut rest).and_then(|column| match column {
+            Some(bytes) => decode(form, bytes),
+            None => Ok(Value::Null),
+        });
         values.push(value.map_err(|error| (position, error))?);
     }
     Ok(Row::new(values))
 }
 
-/// A column's bytes, of whatever type it is: [`forms`] has looked at the type.
-struct Raw<'a>(Option<&'a [u8]>);
-
-impl<'a> FromSql<'a> for Raw<'a> {
-    fn from_sql(_: &Type, bytes: &'a [u8]) -> Result<Self, BoxError> {
-        Ok(Self(Some(bytes)))
-    }
-
-    fn from_sql_null(_: &Type) -> Result<Self, BoxError> {
-        Ok(Self(None))
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
+fn next_column<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, BoxError> {
+    const CUT_OFF: &str = "the row is cut off";
+    let (length, behind) = rest.split_first_chunk().ok_or(CUT_OFF)?;
+    *rest = behind;
+    // Only the length of NULL is negative.
+    let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else { return Ok(None) };
+    let (column, behind) = rest.split_at_checked(length).ok_or(CUT_OFF)?;
+    *rest = behind;
+    Ok(Some(column))
 }
 
 fn decode(form: Form, bytes: &[u8]) -> Result<Value, BoxError> {

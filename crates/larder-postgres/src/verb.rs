@@ -7,7 +7,8 @@ use larder_sql::{Dialect, Lock, Rendered, Statements};
 
 use crate::{
     error::Failure,
-    session::{Reply, Session},
+    session::Session,
+    trip::Reply,
 };
 
 const POSTGRES: Dialect = Dialect::Postgres;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use larder_core::{Filter, Outcome, Select, Step, Unit, Verb, lane::Item};
+use larder_core::{Filter, Select, Step, Unit, Verb, lane::Item};
 use larder_sql::{Batchable, Statements, batch_answers};
 use tokio::time::timeout_at;
 
@@ -11,7 +11,8 @@ use crate::{
     call::Answer,
     error::Failure,
     pool::Slot,
-    session::{Command, Reply, Session, next_reply},
+    session::{Command, Session, next_reply},
+    trip::Reply,
     unit,
     verb::{one_statement, outcome},
 };
@@ -58,7 +59,12 @@ impl Read {
             Self::LookUp(verb, _) | Self::Verb(verb) => {
                 Some(vec![Command::Statement(one_statement(statements, verb, None)?)])
             }
-            Self::Unit(steps) => unit::commands(statements, steps),
+            Self::Unit(steps) => {
+                // Its snapshot is the first thing in its transaction.
+                let sync = || Some(Command::Sync);
+                let steps = unit::commands(statements, steps)?.into_iter().map(Some);
+                std::iter::once(sync()).chain(steps).chain([sync()]).collect()
+            }
         }
     }
 }
@@ -115,8 +121,12 @@ fn commands_of(part: &Part, statements: &Statements) -> Option<Vec<Command>> {
     }
 }
 
-/// Answers with the replies to the part's commands. What could not be read together is handed back to be read alone.
+/// Answers with the replies to the part's commands. What could not be read together, or after others, is handed back to be
+/// read alone.
 fn answer(mut part: Part, replies: Vec<Result<Reply, Failure>>) -> Vec<Part> {
+    if let Some(Err(Failure::Skipped)) = replies.iter().find(|reply| reply.is_err()) {
+        return vec![part];
+    }
     let is_alone = part.len() == 1;
     if let Some(item) = part.pop_if(|_| is_alone) {
         let answer = answer_of(&item.work, replies).map_err(Failure::into_error);
@@ -146,19 +156,13 @@ fn look_ups(items: &[Item<Read, Answer>]) -> Vec<(&Verb, &Batchable)> {
 }
 
 fn answer_of(read: &Read, replies: Vec<Result<Reply, Failure>>) -> Result<Answer, Failure> {
-    let mut replies = replies.into_iter();
     match read {
         Read::LookUp(verb, _) | Read::Verb(verb) => {
-            let reply = next_reply(&mut replies);
+            let reply = next_reply(&mut replies.into_iter());
             let reply = reply.and_then(Reply::complete).map_err(|failure| failure.explained(Some(verb)))?;
             Ok(Answer::Outcome(outcome(verb, reply)))
         }
-        Read::Unit(steps) => {
-            // BEGIN.
-            next_reply(&mut replies)?;
-            let outcomes: Option<Vec<Outcome>> = unit::judge(steps, &mut replies, true)?;
-            Ok(Answer::Outcomes(outcomes.unwrap_or_default()))
-        }
+        Read::Unit(steps) => Ok(Answer::Outcomes(unit::judge(steps, replies)?.unwrap_or_default())),
     }
 }
 
@@ -211,11 +215,11 @@ impl Trips {
             Err(error) => return answer_all(load.into_iter().flatten(), &error),
         };
         let (counts, commands) = commands(&load, session.statements());
-        let Ok(trip) = timeout_at(deadline, session.trip(&commands)).await else {
+        let Ok(trip) = timeout_at(deadline, trip(&mut session, &commands)).await else {
             // Dropped in the middle of a trip, the session is closed; the server cancels by its own deadline.
             return answer_all(load.into_iter().flatten(), &timed_out());
         };
-        match trip.and_then(none_lost) {
+        match trip {
             Ok(replies) => {
                 self.session = Some(session);
                 let mut replies = replies.into_iter();
@@ -235,13 +239,13 @@ impl Trips {
             }
             Err(failure) => {
                 self.session = Some(session);
-                self.not_prepared(load, failure);
+                self.not_sent(load, failure);
             }
         }
     }
 
-    /// When a statement could not even be prepared, none was executed: each tells for itself.
-    fn not_prepared(&mut self, mut load: Load, failure: Failure) {
+    /// When something could not even be sent, nothing was: each tells for itself.
+    fn not_sent(&mut self, mut load: Load, failure: Failure) {
         match load.pop() {
             Some(part) if load.is_empty() => self.put_back(answer(part, vec![Err(failure)])),
             last => self.put_back(load.into_iter().chain(last).collect()),
@@ -254,26 +258,23 @@ impl Trips {
     }
 }
 
-/// How many commands each part has, and the commands.
+/// How many replies each part gets, and the commands.
 fn commands(load: &Load, statements: &Statements) -> (Vec<usize>, Vec<Command>) {
     let mut all = Vec::new();
     let count = |part: &Part| {
         let commands = commands_of(part, statements).unwrap_or_default();
-        let count = commands.len();
+        let count = commands.iter().filter(|command| !matches!(command, Command::Sync)).count();
         all.extend(commands);
         count
     };
     (load.iter().map(count).collect(), all)
 }
 
-/// The replies, unless the connection was lost on the way.
-fn none_lost(replies: Vec<Result<Reply, Failure>>) -> Result<Vec<Result<Reply, Failure>>, Failure> {
-    let mut kept = Vec::with_capacity(replies.len());
-    for reply in replies {
-        match reply {
-            Err(Failure::Lost(lost)) => return Err(Failure::Lost(lost)),
-            reply => kept.push(reply),
-        }
+async fn trip(session: &mut Session, commands: &[Command]) -> Result<Vec<Result<Reply, Failure>>, Failure> {
+    let replies = session.trip(commands).await?;
+    if session.is_in_transaction() {
+        // A unit's that failed before its end.
+        session.script("ROLLBACK").await?;
     }
-    Ok(kept)
+    Ok(replies)
 }

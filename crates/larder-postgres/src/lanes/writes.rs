@@ -15,7 +15,8 @@ use crate::{
     call::{Answer, Job, call_by},
     error::Failure,
     pool::Slot,
-    session::{Command, Reply, Session, next_reply},
+    session::{Command, Session, next_reply},
+    trip::Reply,
     unit::{always_holds, is_atomic_alone, lock, may_have_to_explain},
     verb::{one_statement, outcome},
 };
@@ -390,37 +391,28 @@ struct Plan {
     commands: Vec<Command>,
     /// How many statements each group has.
     counts: Vec<usize>,
-    /// Is there BEGIN before them?
-    is_transaction: bool,
 }
 
 impl Plan {
+    /// The statements: all of them are committed or none, for they are sent at once. Where that is not decided yet, BEGIN
+    /// keeps them from being committed.
     fn new(load: &Load, statements: &Statements) -> Option<Self> {
         let of_groups: Vec<Vec<Rendered>> =
             load.iter().map(|group| statements_of(group, statements)).collect::<Option<_>>()?;
         let counts: Vec<usize> = of_groups.iter().map(Vec::len).collect();
-        let is_decided = is_decided(load);
-        // One statement is a transaction by itself.
-        let is_transaction = counts.iter().sum::<usize>() > 1 || !is_decided;
-        let mut commands = Vec::new();
-        if is_transaction {
-            commands.push(Command::script("BEGIN ISOLATION LEVEL READ COMMITTED"));
-        }
-        commands.extend(of_groups.into_iter().flatten().map(Command::Statement));
-        if is_transaction && is_decided {
-            commands.push(Command::script("COMMIT"));
-        }
-        Some(Self { commands, counts, is_transaction })
+        let begin = (!is_decided(load)).then_some(Command::Plain("BEGIN ISOLATION LEVEL READ COMMITTED"));
+        let statements = of_groups.into_iter().flatten().map(Command::Statement);
+        Some(Self { commands: begin.into_iter().chain(statements).collect(), counts })
     }
 }
 
 async fn execute(session: &mut Session, load: &Load, plan: Plan) -> Result<Ended, Failure> {
     let is_decided = is_decided(load);
     let before_commit = |failure: Failure| if is_decided { failure } else { failure.before_commit() };
-    let mut replies = session.trip(&plan.commands).await?.into_iter();
-    if plan.is_transaction {
-        // Nothing has been asked for with BEGIN.
-        next_reply(&mut replies).map_err(Failure::before_commit)?;
+    let mut replies = session.trip(&plan.commands).await.map_err(before_commit)?.into_iter();
+    if !is_decided {
+        // BEGIN.
+        next_reply(&mut replies)?;
     }
     let mut executed = Vec::with_capacity(plan.counts.len());
     let mut refused = None;
@@ -429,24 +421,19 @@ async fn execute(session: &mut Session, load: &Load, plan: Plan) -> Result<Ended
         for (position, reply) in replies.by_ref().take(count).enumerate() {
             match reply {
                 Ok(reply) => of_group.push(reply),
-                Err(Failure::Lost(lost)) => return Err(before_commit(Failure::Lost(lost))),
                 Err(failure) if refused.is_none() => {
                     let verb = group[0].work.steps.get(position).map(|step| &step.verb);
                     refused = Some(Refusal { failure: failure.explained(verb), before: of_group.clone() });
                 }
-                // What follows an error is refused because of it.
+                // What follows an error is skipped because of it.
                 Err(_) => {}
             }
         }
         executed.push(of_group);
     }
-    if let Some(refusal) = refused {
-        if plan.is_transaction && !is_decided {
-            session.script("ROLLBACK").await.map_err(Failure::before_commit)?;
-        }
-        return Ok(Ended::Refused(refusal));
+    let Some(refusal) = refused else { return Ok(Ended::Executed(executed)) };
+    if session.is_in_transaction() {
+        session.script("ROLLBACK").await.map_err(Failure::before_commit)?;
     }
-    // COMMIT.
-    next_reply(&mut replies)?;
-    Ok(Ended::Executed(executed))
+    Ok(Ended::Refused(refusal))
 }
