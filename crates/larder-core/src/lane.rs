@@ -76,13 +76,29 @@ pub struct Item<W, A> {
     number: u64,
     bytes: usize,
     arrived: Instant,
-    answer: Sender<Result<A>>,
+    caller: Caller<A>,
 }
 
 impl<W, A> Item<W, A> {
     /// Answers the caller. One that has gone is not missed.
     pub fn answer(self, answer: Result<A>) {
-        self.answer.send(answer);
+        self.caller.answer(answer);
+    }
+
+    /// The work, and the caller to be answered.
+    pub fn split(self) -> (W, Caller<A>) {
+        (self.work, self.caller)
+    }
+}
+
+/// Somebody who waits for an answer.
+#[derive(Debug)]
+pub struct Caller<A>(Sender<Result<A>>);
+
+impl<A> Caller<A> {
+    /// Answers. One that has gone is not missed.
+    pub fn answer(self, answer: Result<A>) {
+        self.0.send(answer);
     }
 }
 
@@ -251,7 +267,7 @@ impl<W: Send + 'static, A: Send + 'static> Lane<W, A> {
         }
         let number = state.next_number;
         state.next_number += 1;
-        state.waiting.push_back(Item { work, deadline, number, bytes, arrived, answer });
+        state.waiting.push_back(Item { work, deadline, number, bytes, arrived, caller: Caller(answer) });
         let is_free = state.under_way < self.limits.carriers.max(1);
         if is_free {
             state.under_way += 1;
@@ -309,6 +325,11 @@ impl<W: Send + 'static, A: Send + 'static> Carrier<W, A> {
         !self.finished
     }
 
+    /// How many wait, of whom some may have gone.
+    pub fn waiting(&self) -> usize {
+        self.lane.lock().waiting.len()
+    }
+
     /// Everything that waits, up to a batch, in the order in which it came, without those whose callers have gone; `None`
     /// when nothing waits, and then the right to carry has ended.
     ///
@@ -328,7 +349,7 @@ impl<W: Send + 'static, A: Send + 'static> Carrier<W, A> {
             let Some(item) = state.waiting.pop_front() else { break };
             freed += 1;
             room += u64::from(lane.room_of(item.bytes));
-            if !item.answer.is_closed() {
+            if !item.caller.0.is_closed() {
                 bytes += item.bytes;
                 waited += now.saturating_duration_since(item.arrived);
                 batch.push(item);

@@ -117,7 +117,13 @@ pub(crate) async fn call_by(pool: &Arc<Pool>, job: Job, deadline: Instant) -> Re
     Detached::new(on_a_session(slot, session, job, deadline)).await
 }
 
-async fn on_a_session(slot: Slot, mut session: Session, job: Job, deadline: Instant) -> Result<Answer> {
+/// As [`call_by`], on this session.
+pub(crate) async fn on_a_session(
+    slot: Slot,
+    mut session: Session,
+    job: Job,
+    deadline: Instant,
+) -> Result<Answer> {
     loop {
         let Ok(result) = timeout_at(deadline, job.carry_out(&mut session)).await else {
             // Dropped in the middle of a call, the session is closed; the server cancels by its own deadline.

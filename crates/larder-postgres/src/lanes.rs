@@ -111,7 +111,8 @@ impl Lanes {
         let pool = Arc::clone(&self.pool);
         // Claims pass over what is locked, and their planner knows best.
         let for_batches = !Arc::ptr_eq(lane, &self.claims);
-        let carry = |carrier| carry(carrier, pool, for_batches, writes::carry);
+        let trip = move |slot, session, batch| writes::carry(slot, session, batch, for_batches);
+        let carry = |carrier| carry(carrier, pool, for_batches, trip);
         lane.send(write, bytes, self.deadline(), carry).await
     }
 
@@ -161,7 +162,8 @@ async fn carry<W, F>(
     F: Future<Output = ()>,
 {
     while carrier.is_needed() {
-        let ready = ready(&pool, for_batches).await;
+        // One that is alone needs no session for batches; whoever joins it meanwhile changes the session.
+        let ready = ready(&pool, for_batches && carrier.waiting() > 1).await;
         let Some(batch) = carrier.next_batch() else {
             if let Ok((slot, session)) = ready {
                 slot.give_back(session).await;

@@ -33,11 +33,19 @@ use crate::{
 /// network announces is known without asking.
 const TRUSTED_FOR: Duration = Duration::from_secs(60);
 
+/// How long a statement that carries the writes of many waits for a lock.
+pub(crate) const BATCH_LOCK_TIMEOUT: Duration = Duration::from_millis(50);
+
 /// What a session for batches is set to. A statement that carries many callers' writes waits only shortly for a row that
 /// somebody else holds, and so before the server looks for deadlocks, after a second; then each write goes on its own. And it
 /// comes to its rows in the order of the batch, which is that of their keys, whatever the planner thinks of their number.
-const BATCH_SETTINGS: &str = "SET lock_timeout = '50ms'; SET enable_seqscan = off; SET enable_bitmapscan = off; \
-    SET enable_hashjoin = off; SET enable_mergejoin = off";
+fn batch_settings() -> String {
+    format!(
+        "SET lock_timeout = {}; SET enable_seqscan = off; SET enable_bitmapscan = off; \
+         SET enable_hashjoin = off; SET enable_mergejoin = off",
+        BATCH_LOCK_TIMEOUT.as_millis()
+    )
+}
 
 /// What it is set to again for other calls.
 const OWN_SETTINGS: &str = "SET lock_timeout = 0; RESET enable_seqscan; RESET enable_bitmapscan; \
@@ -149,6 +157,11 @@ impl Pool {
         }
     }
 
+    /// For the next one; nobody used it.
+    fn put_back(&self, session: Session) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+    }
+
     async fn dial(&self, losses: u64) -> Result<Session, LoginError> {
         let config = &self.config;
         let stream = match log_in(config, &self.driver, self.tls.as_ref()).await {
@@ -251,9 +264,9 @@ impl Slot {
         if session.for_batches == for_batches {
             return Ok(session);
         }
-        let settings = if for_batches { BATCH_SETTINGS } else { OWN_SETTINGS };
+        let settings = if for_batches { batch_settings() } else { OWN_SETTINGS.to_owned() };
         let limit = deadline.min(Instant::now() + self.pool.config.connect_timeout);
-        match timeout_at(limit, session.script(settings)).await {
+        match timeout_at(limit, session.script(&settings)).await {
             Ok(Ok(())) => {
                 session.for_batches = for_batches;
                 Ok(session)
@@ -261,6 +274,18 @@ impl Slot {
             Ok(Err(failure)) => Err(failure.into_error()),
             Err(_) => Err(self.pool.no_answer()),
         }
+    }
+
+    /// A session for statements that carry the writes of many in place of this one.
+    ///
+    /// # Errors
+    /// As [`Slot::connect`].
+    pub(crate) async fn for_batches(&self, session: Session, deadline: Instant) -> Result<Session> {
+        if session.for_batches {
+            return Ok(session);
+        }
+        self.pool.put_back(session);
+        self.batch_session(deadline).await
     }
 
     async fn living_session_for(&self, for_batches: bool, deadline: Instant) -> Result<Session> {
@@ -305,7 +330,7 @@ impl Slot {
         }
         session.given_back();
         session.losses_then = self.pool.losses.load(Ordering::Acquire);
-        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+        self.pool.put_back(session);
     }
 }
 

@@ -5,7 +5,7 @@
 use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
 use larder_core::{Error, Row, SqlOutcome, WrongType};
-use larder_sql::{Rendered, Returns, Statements};
+use larder_sql::{Bind, Rendered, Returns, Statements};
 use tokio::time::Instant;
 
 use crate::{
@@ -165,6 +165,30 @@ impl Session {
         self.make(trip).await
     }
 
+    /// Executes statements, all or nothing, and adds up how many rows they changed. One is on its way while the next is
+    /// rendered and written down.
+    pub(crate) async fn pour(
+        &mut self,
+        statements: impl Iterator<Item = Rendered>,
+    ) -> Result<u64, Failure> {
+        let ahead = self.ahead.take().map(Ask::plain);
+        let mut trip = self.pack_all(ahead.into_iter())?;
+        for Rendered { text, binds, .. } in statements {
+            if let Err(error) = self.pack_statement(&mut trip, &text, &binds, &Returns::Affected) {
+                // What was sent before is not committed, and will not be.
+                self.spoilt = true;
+                return Err(Failure::Refused(unsendable(&error)));
+            }
+            self.wire.send_ahead().await;
+        }
+        trip.sync(&mut self.wire.out);
+        let mut affected = 0;
+        for reply in self.make(trip).await? {
+            affected += reply?.affected;
+        }
+        Ok(affected)
+    }
+
     /// Executes a statement of a caller's.
     pub(crate) async fn sql(&mut self, statement: &Rendered) -> Result<SqlOutcome, Failure> {
         let Reply { rows, affected, .. } = self.query(statement).await?;
@@ -256,6 +280,9 @@ impl Session {
 
     /// Sends what was written down, and waits for the answers.
     async fn make(&mut self, mut trip: Trip<'_>) -> Result<Vec<Result<Reply, Failure>>, Failure> {
+        if trip.is_empty() {
+            return Ok(Vec::new());
+        }
         let exchanged = self.wire.exchange(|message| trip.take(message)).await;
         self.is_in_transaction = trip.is_in_transaction();
         if trip.prepares() {
@@ -274,23 +301,31 @@ impl Session {
     }
 
     fn pack<'a>(&mut self, trip: &mut Trip<'a>, ask: Ask<'a>) -> Result<(), BoxError> {
-        let out = &mut self.wire.out;
         match ask {
-            Ask::Statement { text, binds, returns } => {
-                if let Some(prepared) = self.prepared.get(text) {
-                    return trip.ask(out, Arc::clone(prepared), None, (binds, returns));
-                }
-                self.names += 1;
-                let prepared = Prepared::new(format!("larder{}", self.names));
-                self.prepared.insert(text.into(), Arc::clone(&prepared));
-                trip.ask(out, prepared, Some(text), (binds, returns))
-            }
-            Ask::Script(text) => trip.ask_script(out, text),
+            Ask::Statement { text, binds, returns } => self.pack_statement(trip, text, binds, returns),
+            Ask::Script(text) => trip.ask_script(&mut self.wire.out, text),
             Ask::Sync => {
-                trip.sync(out);
+                trip.sync(&mut self.wire.out);
                 Ok(())
             }
         }
+    }
+
+    fn pack_statement<'a>(
+        &mut self,
+        trip: &mut Trip<'a>,
+        text: &str,
+        binds: &[Bind],
+        returns: &'a Returns,
+    ) -> Result<(), BoxError> {
+        let out = &mut self.wire.out;
+        if let Some(prepared) = self.prepared.get(text) {
+            return trip.ask(out, Arc::clone(prepared), None, binds, returns);
+        }
+        self.names += 1;
+        let prepared = Prepared::new(format!("larder{}", self.names));
+        self.prepared.insert(text.into(), Arc::clone(&prepared));
+        trip.ask(out, prepared, Some(text), binds, returns)
     }
 
     fn forget_unprepared(&mut self) {

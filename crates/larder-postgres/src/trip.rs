@@ -141,7 +141,8 @@ impl<'a> Trip<'a> {
         out: &mut BytesMut,
         prepared: Arc<Prepared>,
         text: Option<&str>,
-        (binds, returns): (&'a [Bind], &'a Returns),
+        binds: &[Bind],
+        returns: &'a Returns,
     ) -> Result<(), BoxError> {
         let name = prepared.name.as_str();
         if let Some(text) = text {
@@ -183,6 +184,11 @@ impl<'a> Trip<'a> {
     pub(crate) fn knock(&mut self, out: &mut BytesMut) {
         frontend::sync(out);
         self.asked.push(Asked::Sync);
+    }
+
+    /// Is nothing asked?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.asked.is_empty()
     }
 
     /// What was asked first was not asked by the caller.

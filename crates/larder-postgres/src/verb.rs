@@ -1,5 +1,7 @@
 //! One verb on a session.
 
+use std::sync::Arc;
+
 use larder_core::{
     Claim, Delete, Error, ErrorKind, Insert, Outcome, Row, Table, Update, Upsert, Value, Verb,
 };
@@ -16,24 +18,9 @@ const POSTGRES: Dialect = Dialect::Postgres;
 /// How often an update is tried again whose row was changed by others in between; see [`larder_sql::add_overflow`].
 const MAX_ATTEMPTS: u32 = 10;
 
-/// Executes a verb by itself: a statement in autocommit.
+/// Executes a verb by itself, in autocommit. What needs several statements is sent at once, and so is all or nothing too.
 pub(crate) async fn execute(session: &mut Session, verb: &Verb) -> Result<Outcome, Failure> {
-    if let Verb::Insert(insert) = verb {
-        let statements: Vec<_> = session.statements().insert(insert).collect();
-        if statements.len() > 1 {
-            return insert_together(session, statements)
-                .await
-                .map_err(|failure| failure.explained(Some(verb)));
-        }
-    }
     execute_step(session, verb, None).await
-}
-
-/// Several statements, all or nothing.
-async fn insert_together(session: &mut Session, statements: Vec<Rendered>) -> Result<Outcome, Failure> {
-    session.begin("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-    let result = write_rows(session, statements).await;
-    session.end(result).await
 }
 
 /// Executes a verb in a transaction that any error of it ends.
@@ -48,8 +35,8 @@ pub(crate) async fn execute_step(
 async fn statements(session: &mut Session, verb: &Verb, lock: Option<Lock>) -> Result<Outcome, Failure> {
     match verb {
         Verb::Insert(insert) => {
-            let statements = session.statements().insert(insert).collect();
-            write_rows(session, statements).await
+            let statements = Arc::clone(session.statements());
+            Ok(Outcome::Count(session.pour(statements.insert(insert)).await?))
         }
         Verb::Update(update) => change(session, update).await,
         Verb::Upsert(upsert) => put(session, upsert).await,
@@ -102,14 +89,6 @@ fn number(rows: &[Row]) -> u64 {
         Some(Value::Int(number)) => number.unsigned_abs(),
         _ => 0,
     }
-}
-
-async fn write_rows(session: &mut Session, statements: Vec<Rendered>) -> Result<Outcome, Failure> {
-    let mut written = 0;
-    for statement in statements {
-        written += session.affected(&statement).await?;
-    }
-    Ok(Outcome::Count(written))
 }
 
 async fn change(session: &mut Session, update: &Update) -> Result<Outcome, Failure> {

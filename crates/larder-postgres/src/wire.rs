@@ -94,6 +94,16 @@ impl Wire {
         done.map_err(|cause| Broken { cause, nothing_sent: !self.sending })
     }
 
+    /// Sends as much of what is to be sent as the connection takes without waiting. What fails, fails again in
+    /// [`Wire::exchange`].
+    pub(crate) async fn send_ahead(&mut self) {
+        poll_fn(|context| {
+            let _ = self.poll_write(context);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     /// Has the connection ended while nothing was asked of it? It looks at what is there and does not wait.
     pub(crate) fn has_ended(&mut self) -> bool {
         let mut ended_by_server = false;

@@ -109,7 +109,7 @@ impl Batchable {
                 Some(Self { shape: Shape::of_look_up(get).into_bytes(), row: None, binds: Vec::new() })
             }
             Verb::Insert(insert) if !insert.rows.is_empty() => {
-                let shape = Shape::of_insert(POSTGRES, insert, 2).into_bytes();
+                let shape = Shape::of_insert_into(POSTGRES, insert.table).into_bytes();
                 Some(Self { shape, row: None, binds: Vec::new() })
             }
             Verb::Update(update @ Update { key: Some(key), .. }) => {
@@ -174,8 +174,8 @@ impl Statements {
                     Verb::Insert(insert) => insert.rows.as_slice(),
                     _ => &[],
                 });
-                let insert = Insert { table, rows: rows.cloned().collect() };
-                let mut statements = self.insert(&insert);
+                let rows: Vec<_> = rows.collect();
+                let mut statements = self.insert_rows(table, &rows);
                 statements.next().filter(|_| statements.next().is_none())
             }
             Verb::Update(update) => {

@@ -1,13 +1,14 @@
 //! What the text of a statement depends on.
 
 use larder_core::{
-    Assign, ColumnType, Count, Delete, Filter, Get, Insert, Key, Op, Order, Select, SortDirection, Table,
+    Assign, ColumnType, Count, Delete, Filter, Get, Key, Op, Order, Select, SortDirection, Table,
     Update, Upsert, Value,
 };
 
 use crate::{
     Dialect,
     check::has_type,
+    write::is_constant,
     writer::{SHORT_LIST, can_be_stored, is_nan},
 };
 
@@ -70,15 +71,23 @@ impl Shape {
         shape
     }
 
-    /// Of the statement that inserts this many of the rows.
-    pub(crate) fn of_insert(dialect: Dialect, insert: &Insert, rows: usize) -> Self {
-        let mut shape = Self::new(dialect, 3, insert.table);
-        shape.number(match dialect {
-            // From two rows on they are arrays.
-            Dialect::Postgres => rows.min(2),
-            Dialect::Sqlite => rows,
-        } as u64);
+    /// Of the statement that inserts these rows.
+    pub(crate) fn of_insert<R: AsRef<[Value]>>(dialect: Dialect, table: &'static Table, rows: &[R]) -> Self {
+        let mut shape = Self::of_insert_into(dialect, table);
+        match dialect {
+            Dialect::Sqlite => shape.number(rows.len() as u64),
+            // From two rows on they are arrays, but for what is the same in all.
+            Dialect::Postgres if rows.len() > 1 => {
+                (0..table.columns.len()).for_each(|column| shape.flag(is_constant(table, rows, column)));
+            }
+            Dialect::Postgres => {}
+        }
         shape
+    }
+
+    /// Of any insert into the table.
+    pub(crate) fn of_insert_into(dialect: Dialect, table: &'static Table) -> Self {
+        Self::new(dialect, 3, table)
     }
 
     pub(crate) fn of_update(dialect: Dialect, update: &Update) -> Self {

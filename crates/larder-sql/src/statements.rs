@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use larder_core::{Count, Delete, Get, Insert, Select, Table, Update, Upsert};
+use larder_core::{Count, Delete, Get, Insert, Select, Table, Update, Upsert, Value};
 
 use crate::{
     Bind, Dialect, Returns, Statement,
@@ -81,9 +81,17 @@ impl Statements {
 
     /// As [`insert`](crate::insert); each statement is rendered when it is asked for.
     pub fn insert(&self, insert: &Insert) -> impl Iterator<Item = Rendered> {
-        insert_chunks(self.dialect, insert).map(|rows| {
-            let shape = Shape::of_insert(self.dialect, insert, rows.len());
-            self.render(insert.table, shape, |writer| write_insert(writer, rows))
+        self.insert_rows(insert.table, &insert.rows)
+    }
+
+    pub(crate) fn insert_rows<R: AsRef<[Value]>>(
+        &self,
+        table: &'static Table,
+        rows: &[R],
+    ) -> impl Iterator<Item = Rendered> {
+        insert_chunks(self.dialect, table, rows).map(move |rows| {
+            let shape = Shape::of_insert(self.dialect, table, rows);
+            self.render(table, shape, |writer| write_insert(writer, rows))
         })
     }
 

@@ -1,6 +1,6 @@
 //! Insert, update, delete and upsert.
 
-use larder_core::{Assign, ColumnType, Delete, Error, Filter, Insert, Key, Op, Table, Update, Upsert, Value};
+use larder_core::{Assign, Column, ColumnType, Delete, Error, Filter, Insert, Key, Op, Table, Update, Upsert, Value};
 
 use crate::{Dialect, Returns, Statement, writer::Writer};
 
@@ -10,20 +10,27 @@ const MAX_STATEMENT_BYTES: usize = 32 * 1024 * 1024;
 /// SQLite gains nothing from more rows in one statement.
 const MAX_SQLITE_ROWS: usize = 100;
 
+/// Nor does PostgreSQL; and while it executes one statement, the next can be written.
+const MAX_POSTGRES_ROWS: usize = 1000;
+
 /// The statements of an [`Insert`], to be executed in one transaction when there are several; none for no rows. Each
 /// answers the number of its rows.
 pub fn insert(dialect: Dialect, insert: &Insert) -> Vec<Statement> {
     let statement = |rows| write_insert(Writer::new(dialect, insert.table), rows);
-    insert_chunks(dialect, insert).map(statement).collect()
+    insert_chunks(dialect, insert.table, &insert.rows).map(statement).collect()
 }
 
-/// The rows of each of the statements.
-pub(crate) fn insert_chunks(dialect: Dialect, insert: &Insert) -> impl Iterator<Item = &[Vec<Value>]> {
+/// The rows of each of the statements that insert these into the table.
+pub(crate) fn insert_chunks<'a, R: AsRef<[Value]>>(
+    dialect: Dialect,
+    table: &Table,
+    rows: &'a [R],
+) -> impl Iterator<Item = &'a [R]> {
     let max_rows = match dialect {
-        Dialect::Postgres => usize::MAX,
-        Dialect::Sqlite => (dialect.max_binds() / insert.table.columns.len()).clamp(1, MAX_SQLITE_ROWS),
+        Dialect::Postgres => MAX_POSTGRES_ROWS,
+        Dialect::Sqlite => (dialect.max_binds() / table.columns.len()).clamp(1, MAX_SQLITE_ROWS),
     };
-    let mut rest = &insert.rows[..];
+    let mut rest = rows;
     std::iter::from_fn(move || {
         let (chunk, others) = rest.split_at(chunk_length(rest, max_rows));
         rest = others;
@@ -32,7 +39,7 @@ pub(crate) fn insert_chunks(dialect: Dialect, insert: &Insert) -> impl Iterator<
 }
 
 /// The statement that inserts these rows.
-pub(crate) fn write_insert(writer: Writer, rows: &[Vec<Value>]) -> Statement {
+pub(crate) fn write_insert<R: AsRef<[Value]>>(writer: Writer, rows: &[R]) -> Statement {
     match (writer.dialect, rows) {
         (Dialect::Postgres, [_, _, ..]) => insert_arrays(writer, rows),
         _ => insert_values(writer, rows, ""),
@@ -42,13 +49,13 @@ pub(crate) fn write_insert(writer: Writer, rows: &[Vec<Value>]) -> Statement {
 /// The insert of one row that writes nothing, and raises nothing, when one of its keys is taken. When it answers that no
 /// row was written, [`conflict_probe`] tells which key it was.
 pub fn insert_unless_conflict(dialect: Dialect, table: &'static Table, row: &[Value]) -> Statement {
-    insert_values(Writer::new(dialect, table), &[row.to_vec()], " ON CONFLICT DO NOTHING")
+    insert_values(Writer::new(dialect, table), &[row], " ON CONFLICT DO NOTHING")
 }
 
-fn insert_values(mut writer: Writer, rows: &[Vec<Value>], rest: &str) -> Statement {
+fn insert_values<R: AsRef<[Value]>>(mut writer: Writer, rows: &[R], rest: &str) -> Statement {
     insert_into(&mut writer);
     writer.push(" VALUES ");
-    writer.separated(rows, ", ", |writer, row| values(writer, row));
+    writer.separated(rows, ", ", |writer, row| values(writer, row.as_ref()));
     writer.push(rest);
     writer.finish(Returns::Affected)
 }
@@ -69,37 +76,53 @@ fn values(writer: &mut Writer, row: &[Value]) {
     writer.push(")");
 }
 
-/// One array for each column: the same text for any number of rows.
-fn insert_arrays(mut writer: Writer, rows: &[Vec<Value>]) -> Statement {
+/// One array for each column: the same text for any number of rows. What is [the same in all rows](is_constant) is no array.
+fn insert_arrays<R: AsRef<[Value]>>(mut writer: Writer, rows: &[R]) -> Statement {
     let table = writer.table;
+    let (constant, varying): (Vec<usize>, Vec<usize>) =
+        (0..table.columns.len()).partition(|&column| is_constant(table, rows, column));
     insert_into(&mut writer);
     writer.push(" SELECT ");
     writer.qualify("new");
     writer.separated(0..table.columns.len(), ", ", |writer, column| {
-        writer.column(column);
-        writer.cast_from_text(column);
+        if constant.contains(&column) {
+            writer.value(column, rows[0].as_ref()[column].clone());
+        } else {
+            writer.column(column);
+            writer.cast_from_text(column);
+        }
     });
     writer.push(" FROM unnest(");
-    writer.separated(0..table.columns.len(), ", ", |writer, column| {
+    writer.separated(varying.iter(), ", ", |writer, &column| {
         let kind = table.columns[column].kind;
-        writer.bind_many(kind, rows.iter().map(|row| row[column].clone()).collect());
+        writer.bind_many(kind, rows.iter().map(|row| row.as_ref()[column].clone()).collect());
         writer.array_cast(kind);
     });
     writer.push(") AS \"new\" (");
-    writer.separated(0..table.columns.len(), ", ", Writer::name);
+    writer.separated(varying, ", ", Writer::name);
     writer.push(")");
     writer.finish(Returns::Affected)
 }
 
+/// Is it a column that need not be given, and the same in all of these rows? Then it travels, and is read, once. (Any column
+/// may happen to be the same. That these are is usual, and makes for few different statements.)
+pub(crate) fn is_constant<R: AsRef<[Value]>>(table: &Table, rows: &[R], column: usize) -> bool {
+    let Column { nullable, default, .. } = &table.columns[column];
+    let may_be_left_out = (*nullable || default.is_some()) && !table.primary_key.contains(&column);
+    let mut values = rows.iter().map(|row| row.as_ref().get(column));
+    let first = values.next();
+    may_be_left_out && values.all(|value| Some(value) == first)
+}
+
 /// How many of these rows, from the first, one statement takes; 0 when there are none.
-fn chunk_length(rows: &[Vec<Value>], max_rows: usize) -> usize {
+fn chunk_length<R: AsRef<[Value]>>(rows: &[R], max_rows: usize) -> usize {
     let mut bytes = 0;
-    let fits = |(index, row): &(usize, &Vec<Value>)| {
+    let fits = |(index, row): &(usize, &R)| {
         // One row is always taken, whatever its size.
         if *index == 0 && rows.len() == 1 {
             return true;
         }
-        bytes += row.iter().map(Value::size).sum::<usize>();
+        bytes += row.as_ref().iter().map(Value::size).sum::<usize>();
         *index == 0 || (*index < max_rows && bytes <= MAX_STATEMENT_BYTES)
     };
     rows.iter().enumerate().take_while(fits).count()
@@ -411,13 +434,43 @@ mod tests {
 
     #[test]
     fn many_rows_on_postgres_are_arrays() {
-        let verb = Insert { table: &JOBS, rows: (0..100_000).map(job).collect() };
-        let [statement] = &insert(Dialect::Postgres, &verb)[..] else { panic!() };
+        let varied = |number| {
+            let mut row = job(number);
+            (row[2], row[3]) = if number % 2 == 0 {
+                (text("ON"), Value::Null)
+            } else {
+                (text("it's off"), Value::Time(chrono::DateTime::UNIX_EPOCH))
+            };
+            row[4] = Value::Int(i64::try_from(number).expect("a small number"));
+            row
+        };
+        let verb = Insert { table: &JOBS, rows: (0..2_500).map(varied).collect() };
+        let statements = insert(Dialect::Postgres, &verb);
         let expected = format!(
             r#"INSERT INTO "jobs" {COLUMNS} SELECT "new"."id", "new"."user_id", "new"."status"::"job_status", "new"."due", "new"."count", "new"."name_search" FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[], $6::text[]) AS "new" {COLUMNS}"#
         );
+        assert!(statements.iter().all(|statement| statement.text == expected));
+        let length = |statement: &Statement| match &statement.binds[0] {
+            Bind::Many { values, .. } => values.len(),
+            Bind::One { .. } => 0,
+        };
+        assert_eq!(statements.iter().map(length).collect::<Vec<_>>(), [1000, 1000, 500]);
+    }
+
+    #[test]
+    fn what_is_the_same_in_all_rows_is_no_array() {
+        let verb = Insert { table: &JOBS, rows: vec![job(1), job(2)] };
+        let [statement] = &insert(Dialect::Postgres, &verb)[..] else { panic!() };
+        // Owners happen to be the same, and must be given; so they are an array all the same.
+        let expected = format!(
+            r#"INSERT INTO "jobs" {COLUMNS} SELECT "new"."id", "new"."user_id", $1::"job_status", $2, $3, "new"."name_search" FROM unnest($4::uuid[], $5::uuid[], $6::text[]) AS "new" ("id", "user_id", "name_search")"#
+        );
         assert_eq!(statement.text, expected);
-        assert!(matches!(&statement.binds[0], Bind::Many { values, .. } if values.len() == 100_000));
+        let one = |column: usize| Bind::One {
+            kind: JOBS.columns[column].kind,
+            value: job(1)[column].clone(),
+        };
+        assert_eq!(statement.binds[..3], [one(2), one(3), one(4)]);
     }
 
     #[test]
@@ -438,8 +491,15 @@ mod tests {
             row
         };
         let verb = Insert { table: &JOBS, rows: (0..8).map(large).collect() };
-        let sizes: Vec<_> = insert(Dialect::Postgres, &verb).iter().map(|it| values(it).len() / 6).collect();
-        assert_eq!(sizes, [3, 3, 2]);
+        let statements = insert(Dialect::Postgres, &verb);
+        let arrays = |statement: &Statement| {
+            statement.binds.iter().filter(|bind| matches!(bind, Bind::Many { .. })).count()
+        };
+        let constants = |statement: &Statement| statement.binds.len() - arrays(statement);
+        let rows = |statement: &Statement| {
+            (values(statement).len() - constants(statement)) / arrays(statement)
+        };
+        assert_eq!(statements.iter().map(rows).collect::<Vec<_>>(), [3, 3, 2]);
     }
 
     #[test]

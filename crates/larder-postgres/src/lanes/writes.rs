@@ -8,13 +8,13 @@ use std::collections::{HashSet, VecDeque};
 
 use larder_core::{Error, ErrorKind, Outcome, Require, Result, Step, Unit, Verb, lane::Item};
 use larder_sql::{Batchable, Rendered, RowKey, Statements, batch_answers};
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use super::{answer_all, deadline, timed_out};
 use crate::{
-    call::{Answer, Job, call_by},
+    call::{Answer, Job, call_by, on_a_session},
     error::Failure,
-    pool::Slot,
+    pool::{BATCH_LOCK_TIMEOUT, Slot},
     session::{Command, Session, next_reply},
     trip::Reply,
     unit::{always_holds, is_atomic_alone, lock, may_have_to_explain},
@@ -84,10 +84,11 @@ impl Write {
         }
     }
 
-    fn job(&self) -> Job {
-        match self.steps.as_slice() {
-            [step] if !self.is_unit => Job::Verb(step.verb.clone()),
-            steps => Job::Unit(Unit { steps: steps.to_vec() }),
+    fn into_job(mut self) -> Job {
+        let is_verb = self.steps.len() == 1 && !self.is_unit;
+        match self.steps.pop_if(|_| is_verb) {
+            Some(step) => Job::Verb(step.verb),
+            None => Job::Unit(Unit { steps: self.steps }),
         }
     }
 }
@@ -210,13 +211,39 @@ fn verdict(write: &Write, outcomes: Vec<Result<Outcome>>) -> Verdict {
 type Load = Vec<Group>;
 
 /// One batch on one slot.
-pub(super) async fn carry(slot: Slot, session: Session, batch: Vec<Waiting>) {
+pub(super) async fn carry(slot: Slot, session: Session, mut batch: Vec<Waiting>, for_batches: bool) {
+    let is_lone = batch.len() == 1 && !session.for_batches;
+    if let Some(item) = batch.pop_if(|_| is_lone) {
+        return lone(slot, session, item).await;
+    }
+    let session = match for_batches {
+        true => slot.for_batches(session, deadline(&batch)).await,
+        false => Ok(session),
+    };
+    let session = match session {
+        Ok(session) => session,
+        Err(error) => return answer_all(batch, &error),
+    };
     let mut trips = Trips { slot, loads: VecDeque::from([grouped(batch)]), session: Some(session) };
     while let Some(load) = trips.loads.pop_front() {
         trips.make(load).await;
     }
     if let Some(session) = trips.session {
         trips.slot.give_back(session).await;
+    }
+}
+
+/// A write that has nobody to travel with goes as if there were no lane. When it has to wait, for somebody's lock, it does not
+/// keep the next carrier waiting.
+async fn lone(slot: Slot, session: Session, item: Waiting) {
+    let deadline = item.deadline;
+    let (write, caller) = item.split();
+    let mut call = Box::pin(on_a_session(slot, session, write.into_job(), deadline));
+    match timeout(BATCH_LOCK_TIMEOUT, &mut call).await {
+        Ok(answer) => caller.answer(answer),
+        Err(_) => {
+            tokio::spawn(async move { caller.answer(call.await) });
+        }
     }
 }
 
@@ -375,8 +402,9 @@ impl Trips {
     fn alone(&self, item: Waiting) {
         let pool = self.slot.shared_pool();
         tokio::spawn(async move {
-            let answer = call_by(&pool, item.work.job(), item.deadline).await;
-            item.answer(answer);
+            let deadline = item.deadline;
+            let (write, caller) = item.split();
+            caller.answer(call_by(&pool, write.into_job(), deadline).await);
         });
     }
 }
