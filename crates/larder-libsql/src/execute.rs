@@ -92,9 +92,7 @@ fn number(table: &'static Table, outcome: Outcome) -> Result<Outcome> {
 
 fn execute_insert(database: &Database, insert: &Insert) -> Result<Outcome> {
     let mut written = 0;
-    for statement in database.statements().insert(insert) {
-        let rows = statement.binds.len() / insert.table.columns.len();
-        let rows = &insert.rows[written..written + rows];
+    for (rows, statement) in database.statements().insert(insert) {
         run(database, statement).map_err(|failure| {
             failure.explained(|error| explain_insert(database, insert.table, rows, error))
         })?;
@@ -131,7 +129,7 @@ fn execute_upsert(database: &Database, upsert: &Upsert) -> Result<Outcome> {
 }
 
 fn execute_claim(database: &Database, claim: &Claim) -> Result<Outcome> {
-    let keys = rows(run(database, larder_sql::claim_keys(claim))?);
+    let keys = rows(run(database, database.statements().claim(claim))?);
     let mut claimed = Vec::with_capacity(keys.len());
     for key in keys {
         let update = larder_sql::claim_update(claim, key.into_values());

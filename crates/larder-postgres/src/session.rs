@@ -167,10 +167,7 @@ impl Session {
 
     /// Executes statements, all or nothing, and adds up how many rows they changed. One is on its way while the next is
     /// rendered and written down.
-    pub(crate) async fn pour(
-        &mut self,
-        statements: impl Iterator<Item = Rendered>,
-    ) -> Result<u64, Failure> {
+    pub(crate) async fn pour(&mut self, statements: impl Iterator<Item = Rendered>) -> Result<u64, Failure> {
         let ahead = self.ahead.take().map(Ask::plain);
         let mut trip = self.pack_all(ahead.into_iter())?;
         for Rendered { text, binds, .. } in statements {

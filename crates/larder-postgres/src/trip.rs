@@ -311,7 +311,9 @@ fn forms<'f>(
         let columns = prepared.columns.get().map_or(&[][..], Vec::as_slice);
         let forms = match returns {
             Returns::Affected => Ok(Vec::new()),
-            Returns::Visible(table) => value::forms(columns, table.visible().iter().map(|column| column.kind)),
+            Returns::Visible(table) => {
+                value::forms(columns, table.visible().iter().map(|column| column.kind))
+            }
             Returns::Numbered(table) => {
                 let visible = table.visible().iter().map(|column| column.kind);
                 value::forms(columns, visible.chain([ColumnType::Int]))

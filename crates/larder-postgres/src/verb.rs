@@ -7,11 +7,7 @@ use larder_core::{
 };
 use larder_sql::{Dialect, Lock, Rendered, Statements};
 
-use crate::{
-    error::Failure,
-    session::Session,
-    trip::Reply,
-};
+use crate::{error::Failure, session::Session, trip::Reply};
 
 const POSTGRES: Dialect = Dialect::Postgres;
 
@@ -36,7 +32,8 @@ async fn statements(session: &mut Session, verb: &Verb, lock: Option<Lock>) -> R
     match verb {
         Verb::Insert(insert) => {
             let statements = Arc::clone(session.statements());
-            Ok(Outcome::Count(session.pour(statements.insert(insert)).await?))
+            let statements = statements.insert(insert).map(|(_, statement)| statement);
+            Ok(Outcome::Count(session.pour(statements).await?))
         }
         Verb::Update(update) => change(session, update).await,
         Verb::Upsert(upsert) => put(session, upsert).await,
@@ -61,13 +58,13 @@ pub(crate) fn one_statement(statements: &Statements, verb: &Verb, lock: Option<L
         Verb::Count(count) => statements.count(count),
         Verb::Insert(insert) => {
             let mut all = statements.insert(insert);
-            return all.next().filter(|_| all.next().is_none());
+            return all.next().filter(|_| all.next().is_none()).map(|(_, statement)| statement);
         }
         Verb::Update(update) => statements.update(update),
         Verb::Delete(delete) => statements.delete(delete),
         Verb::Upsert(upsert) => statements.upsert(upsert),
         Verb::Claim(Claim { limit: 0, .. }) => return None,
-        Verb::Claim(claim) => larder_sql::claim(claim).into(),
+        Verb::Claim(claim) => statements.claim(claim),
     })
 }
 

@@ -7,14 +7,13 @@
 use std::cmp::Ordering;
 
 use larder_core::{
-    Claim, Delete, Filter, Get, Insert, Key, Order, Outcome, Row, Select, SortDirection, Table, Update,
-    Value, Verb,
+    Delete, Filter, Get, Insert, Key, Order, Outcome, Row, Select, SortDirection, Table, Update, Value, Verb,
 };
 use uuid::Uuid;
 
 use crate::{
     Bind, Dialect, Lock, Rendered, Statement, Statements,
-    claim::{claim, claims, join_filters},
+    claim::{join_filters, joined, write_claims},
     shape::Shape,
     write::{delete_where, update_where},
     writer::Writer,
@@ -126,8 +125,8 @@ impl Batchable {
             }
             Verb::Claim(one) if one.limit > 0 => {
                 // What differs in a time or number is joined; a limit is dealt out.
-                let text = claim(&Claim { limit: 2, ..one.clone() }).text;
-                Some(Self { shape: text.into_bytes().into(), row: None, binds: Vec::new() })
+                let shape = Shape::of_claim(POSTGRES, one, 2).into_bytes();
+                Some(Self { shape, row: None, binds: Vec::new() })
             }
             _ => None,
         }
@@ -176,7 +175,7 @@ impl Statements {
                 });
                 let rows: Vec<_> = rows.collect();
                 let mut statements = self.insert_rows(table, &rows);
-                statements.next().filter(|_| statements.next().is_none())
+                statements.next().filter(|_| statements.next().is_none()).map(|(_, statement)| statement)
             }
             Verb::Update(update) => {
                 let text = |writer| update_where(writer, update, update.returning);
@@ -191,7 +190,12 @@ impl Statements {
                     Verb::Claim(claim) => Some(claim),
                     _ => None,
                 });
-                claims(&claims_of.collect::<Vec<_>>()).map(Rendered::from)
+                let claims: Vec<_> = claims_of.collect();
+                let all = joined(&claims)?;
+                let shape = Shape::of_claim(POSTGRES, &all, all.limit);
+                Some(
+                    self.render_batch(shape.bytes(), all.table, |writer| write_claims(writer, &all, &claims)),
+                )
             }
             Verb::Select(_) | Verb::Count(_) | Verb::Upsert(_) => None,
         }

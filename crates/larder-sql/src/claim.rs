@@ -27,15 +27,31 @@ fn order_name(index: usize) -> String {
 }
 
 /// The column whose values take turns, where that matters: the first turn of all is the first row, so one row needs none.
-fn fair_by(claim: &Claim) -> Option<usize> {
-    claim.fair_by.filter(|_| claim.limit > 1)
+pub(crate) fn fair_by(column: Option<usize>, limit: u32) -> Option<usize> {
+    column.filter(|_| limit > 1)
+}
+
+/// The limit as the text of a claim shows it: where rows take turns, a little more of them, a power of two, so that there are
+/// few different statements.
+pub(crate) fn shown_limit(fair_by: Option<usize>, limit: u32) -> u64 {
+    match fair_by {
+        Some(_) => u64::from(limit).next_power_of_two(),
+        None => limit.into(),
+    }
+}
+
+fn takes_turns_by(claim: &Claim) -> Option<usize> {
+    fair_by(claim.fair_by, claim.limit)
 }
 
 /// The statement of a [`Claim`] on PostgreSQL: the rows as they are afterwards, in the order in which they were chosen.
 ///
 /// The choice is a materialized CTE: in a subquery, a plan may evaluate it more than once and claim more than the limit.
 pub fn claim(claim: &Claim) -> Statement {
-    let mut writer = Writer::new(Dialect::Postgres, claim.table);
+    write_claim(Writer::new(Dialect::Postgres, claim.table), claim)
+}
+
+pub(crate) fn write_claim(mut writer: Writer, claim: &Claim) -> Statement {
     writer.push("WITH ");
     chosen(&mut writer, claim);
     change(&mut writer, claim, "chosen", "");
@@ -46,38 +62,42 @@ pub fn claim(claim: &Claim) -> Statement {
     writer.finish(Returns::Visible(claim.table))
 }
 
-/// Claims of several callers as one statement on PostgreSQL: rows are chosen for all of them together and dealt out in their
-/// order, the first to the first claim until it has as many as it may. Answers [`Returns::Numbered`]. `None` when they do not
-/// ask for the same: see [`join_filters`].
-pub(crate) fn claims(claims: &[&Claim]) -> Option<Statement> {
+/// What claims of several callers choose together: as many rows as all of them may have. `None` when they do not ask for the
+/// same: see [`join_filters`].
+pub(crate) fn joined(claims: &[&Claim]) -> Option<Claim> {
     let (first, rest) = claims.split_first()?;
-    let mut all = Claim { limit: 0, ..(*first).clone() };
+    let mut all = (*first).clone();
     for claim in rest {
         all.filter = join_filters(&all.filter, &claim.filter)?;
     }
     all.limit = claims.iter().map(|claim| claim.limit).fold(0, u32::saturating_add);
     // One row each is what they would get one after the other.
-    all.fair_by = claims.iter().find_map(|claim| fair_by(claim));
-    let mut writer = Writer::new(Dialect::Postgres, all.table);
+    all.fair_by = claims.iter().find_map(|claim| takes_turns_by(claim));
+    Some(all)
+}
+
+/// Claims of several callers as one statement on PostgreSQL: rows are chosen for all of them together, as [`joined`] says, and
+/// dealt out in their order, the first to the first claim until it has as many as it may. Answers [`Returns::Numbered`].
+pub(crate) fn write_claims(mut writer: Writer, all: &Claim, claims: &[&Claim]) -> Statement {
     writer.push("WITH ");
-    chosen(&mut writer, &all);
-    dealt(&mut writer, &all);
+    chosen(&mut writer, all);
+    dealt(&mut writer, all);
     writer.bind_as_columns_of(SHARES);
     let first_column = writer.binds().len();
-    change(&mut writer, &all, "dealt", SHARES);
+    change(&mut writer, all, "dealt", SHARES);
     writer.push("SELECT ");
     writer.separated(0..all.table.visible, ", ", Writer::name);
-    writer.push(&format!(", {CLAIM} FROM \"changed\" ORDER BY {PLACE}"));
+    writer.push_formatted(format_args!(", {CLAIM} FROM \"changed\" ORDER BY {PLACE}"));
     let mut statement = writer.finish(Returns::Numbered(all.table));
     share_columns(&mut statement.binds, first_column, claims);
-    Some(statement)
+    statement
 }
 
 /// Which place each chosen row has, from 1.
 fn dealt(writer: &mut Writer, claim: &Claim) {
     writer.push("\"dealt\" AS (SELECT *, row_number() OVER (ORDER BY ");
     order_of_choice(writer, claim);
-    writer.push(&format!(") AS {PLACE} FROM \"chosen\"), "));
+    writer.push_formatted(format_args!(") AS {PLACE} FROM \"chosen\"), "));
 }
 
 /// Gives the shares their rows: what each claim sets, and which places are its own.
@@ -85,7 +105,7 @@ fn share_columns(binds: &mut [Bind], first_column: usize, claims: &[&Claim]) {
     let mut next_place = 1_i64;
     let mut rows: Vec<Vec<Value>> = Vec::with_capacity(claims.len());
     for (claim, number) in claims.iter().zip(0_i64..) {
-        let mut writer = Writer::new(Dialect::Postgres, claim.table);
+        let mut writer = Writer::of_binds(Dialect::Postgres, claim.table);
         writer.assignments(&claim.set);
         let set = writer.binds().iter().filter_map(|bind| match bind {
             Bind::One { value, .. } => Some(value.clone()),
@@ -128,7 +148,7 @@ pub(crate) fn join_filters(one: &Filter, other: &Filter) -> Option<Filter> {
 
 /// `"chosen" AS …`: the keys of the rows to be claimed, and what they are ordered by, locked.
 fn chosen(writer: &mut Writer, claim: &Claim) {
-    if fair_by(claim).is_none() {
+    if takes_turns_by(claim).is_none() {
         choice(writer, claim, "chosen", Choice::Order);
         return writer.push(", ");
     }
@@ -155,7 +175,7 @@ enum Choice {
 }
 
 fn order_of_choice(writer: &mut Writer, claim: &Claim) {
-    if fair_by(claim).is_some() {
+    if takes_turns_by(claim).is_some() {
         writer.push(TURN);
         writer.push(", ");
     }
@@ -168,33 +188,37 @@ fn order_of_choice(writer: &mut Writer, claim: &Claim) {
 /// Looking at all that is due would cost more the more there is. The first due rows are enough when they belong to as many
 /// as are claimed, because the first turn of whoever comes later is later; only otherwise all are ranked.
 fn turns(writer: &mut Writer, claim: &Claim) {
-    let limit = rounded(claim);
+    let limit = shown_limit(takes_turns_by(claim), claim.limit);
     let some = limit * WINDOW_PER_ROW + WINDOW_AT_LEAST;
     writer.push("\"window\" AS MATERIALIZED (SELECT ");
     due(writer, claim);
     writer.order(&claim.order);
-    writer.push(&format!(
+    writer.push_formatted(format_args!(
         " LIMIT {some}), \"enough\" AS MATERIALIZED (SELECT count(DISTINCT {WHO}) >= {limit} OR count(*) < {some} AS \"yes\" FROM \"window\"), "
     ));
-    writer.push(&format!("\"turns\" AS MATERIALIZED (SELECT *, row_number() OVER (PARTITION BY {WHO}"));
+    writer.push_formatted(format_args!(
+        "\"turns\" AS MATERIALIZED (SELECT *, row_number() OVER (PARTITION BY {WHO}"
+    ));
     writer.push(" ORDER BY ");
     named_order(writer, claim);
-    writer.push(&format!(
+    writer.push_formatted(format_args!(
         ") AS {TURN} FROM (SELECT * FROM \"window\" WHERE (SELECT \"yes\" FROM \"enough\") UNION ALL SELECT "
     ));
     due(writer, claim);
-    writer.push(&format!(" AND NOT (SELECT \"yes\" FROM \"enough\")) AS \"due\" ORDER BY {TURN}, "));
+    writer.push_formatted(format_args!(
+        " AND NOT (SELECT \"yes\" FROM \"enough\")) AS \"due\" ORDER BY {TURN}, "
+    ));
     named_order(writer, claim);
     // So that the planner knows that there are few, whatever it thinks of the rows that are not looked at.
-    writer.push(&format!(" LIMIT {some})"));
+    writer.push_formatted(format_args!(" LIMIT {some})"));
 }
 
 /// The keys of the rows that may be claimed, whose they are, and what they are ordered by.
 fn due(writer: &mut Writer, claim: &Claim) {
     keys(writer);
     writer.push(", ");
-    writer.separated(fair_by(claim), ", ", Writer::column);
-    writer.push(&format!(" AS {WHO}"));
+    writer.separated(takes_turns_by(claim), ", ", Writer::column);
+    writer.push_formatted(format_args!(" AS {WHO}"));
     order_columns(writer, claim);
     writer.push(" FROM ");
     writer.table_name();
@@ -228,12 +252,12 @@ fn named_order(writer: &mut Writer, claim: &Claim) {
 
 fn choice(writer: &mut Writer, claim: &Claim, name: &str, choice: Choice) {
     writer.qualify(claim.table.name);
-    writer.push(&format!("{} AS MATERIALIZED (SELECT ", quote(name)));
+    writer.push_formatted(format_args!("{} AS MATERIALIZED (SELECT ", quote(name)));
     keys(writer);
     match choice {
         Choice::Order => {}
-        Choice::Turns => writer.push(&format!(", \"turns\".{TURN}")),
-        Choice::OrderIfNoTurns => writer.push(&format!(", 1::bigint AS {TURN}")),
+        Choice::Turns => writer.push_formatted(format_args!(", \"turns\".{TURN}")),
+        Choice::OrderIfNoTurns => writer.push_formatted(format_args!(", 1::bigint AS {TURN}")),
     }
     order_columns(writer, claim);
     writer.push(" FROM ");
@@ -248,12 +272,12 @@ fn choice(writer: &mut Writer, claim: &Claim, name: &str, choice: Choice) {
     }
     writer.push(" ORDER BY ");
     if choice == Choice::Turns {
-        writer.push(&format!("{TURN}, "));
+        writer.push_formatted(format_args!("{TURN}, "));
     }
     table_order(writer, claim);
     if choice == Choice::OrderIfNoTurns {
         // Part of the text, so that the planner knows how little is wanted of the whole table.
-        writer.push(&format!(" LIMIT {}", rounded(claim)));
+        writer.push_formatted(format_args!(" LIMIT {}", shown_limit(takes_turns_by(claim), claim.limit)));
     } else {
         limit(writer, claim);
     }
@@ -271,11 +295,6 @@ fn table_order(writer: &mut Writer, claim: &Claim) {
     });
 }
 
-/// The limit, or a little more: a power of two, so that there are few different statements.
-fn rounded(claim: &Claim) -> u64 {
-    u64::from(claim.limit).next_power_of_two()
-}
-
 /// `"changed" AS …`: changes the rows that were `chosen`, dealt out among the rows called `shares` if there are such.
 fn change(writer: &mut Writer, claim: &Claim, chosen: &str, shares: &'static str) {
     let chosen = quote(chosen);
@@ -283,13 +302,13 @@ fn change(writer: &mut Writer, claim: &Claim, chosen: &str, shares: &'static str
     writer.table_name();
     writer.push(" SET ");
     writer.assignments(&claim.set);
-    writer.push(&format!(" FROM {chosen}"));
+    writer.push_formatted(format_args!(" FROM {chosen}"));
     writer.rows_here(", ");
     writer.push(" WHERE ");
     writer.same_key(chosen.trim_matches('"'), key_name);
     let is_shared = !shares.is_empty();
     if is_shared {
-        writer.push(&format!(" AND {chosen}.{PLACE} BETWEEN "));
+        writer.push_formatted(format_args!(" AND {chosen}.{PLACE} BETWEEN "));
         writer.bind(ColumnType::Int, NUMBER);
         writer.push(" AND ");
         writer.bind(ColumnType::Int, NUMBER);
@@ -301,15 +320,15 @@ fn change(writer: &mut Writer, claim: &Claim, chosen: &str, shares: &'static str
         writer.name(column);
     });
     if is_shared {
-        writer.push(&format!(", {chosen}.{PLACE}, "));
+        writer.push_formatted(format_args!(", {chosen}.{PLACE}, "));
         writer.bind(ColumnType::Int, NUMBER);
-        writer.push(&format!(" AS {CLAIM}"));
+        writer.push_formatted(format_args!(" AS {CLAIM}"));
     }
-    if fair_by(claim).is_some() {
-        writer.push(&format!(", {chosen}.{TURN}"));
+    if takes_turns_by(claim).is_some() {
+        writer.push_formatted(format_args!(", {chosen}.{TURN}"));
     }
     for index in 0..claim.order.len() {
-        writer.push(&format!(", {chosen}.{}", quote(&order_name(index))));
+        writer.push_formatted(format_args!(", {chosen}.{}", quote(&order_name(index))));
     }
     writer.push(") ");
 }
@@ -317,9 +336,12 @@ fn change(writer: &mut Writer, claim: &Claim, chosen: &str, shares: &'static str
 /// The first half of a [`Claim`] on SQLite, in one write transaction with the second: the primary keys of the rows to be
 /// claimed, in their order. The second half is the [`claim_update`] of each.
 pub fn claim_keys(claim: &Claim) -> Statement {
+    write_claim_keys(Writer::new(Dialect::Sqlite, claim.table), claim)
+}
+
+pub(crate) fn write_claim_keys(mut writer: Writer, claim: &Claim) -> Statement {
     let table = claim.table;
-    let mut writer = Writer::new(Dialect::Sqlite, table);
-    if fair_by(claim).is_some() {
+    if takes_turns_by(claim).is_some() {
         writer.push("WITH ");
         turns(&mut writer, claim);
         writer.push(" SELECT ");
@@ -346,7 +368,7 @@ pub fn claim_keys(claim: &Claim) -> Statement {
 /// the whole table, it is part of the text.
 fn limit(writer: &mut Writer, claim: &Claim) {
     writer.push(" LIMIT ");
-    if fair_by(claim).is_some() {
+    if takes_turns_by(claim).is_some() {
         writer.bind(ColumnType::Int, Value::Int(claim.limit.into()));
     } else {
         writer.number(u64::from(claim.limit));
@@ -431,7 +453,8 @@ mod tests {
             set: vec![(2, Assign::Set(text("it's off"))), (4, Assign::Add(2))],
             ..due(None)
         };
-        let statement = claims(&[&one, &other]).unwrap();
+        let all = joined(&[&one, &other]).expect("claims of the same");
+        let statement = write_claims(Writer::new(Dialect::Postgres, &JOBS), &all, &[&one, &other]);
         let dealt = r##""dealt" AS (SELECT *, row_number() OVER (ORDER BY "#order0" ASC NULLS LAST, "#order1" ASC) AS "#place" FROM "chosen"), "changed" AS (UPDATE "jobs" SET "status" = "shares"."2"::"job_status", "count" = "jobs"."count" + "shares"."3" FROM "dealt", unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS "shares" ("2", "3", "4", "5", "6") WHERE "jobs"."id" = "dealt"."#key0" AND "dealt"."#place" BETWEEN "shares"."4" AND "shares"."5" RETURNING "##;
         assert!(statement.text.contains(dealt), "{}", statement.text);
         assert!(statement.text.contains(" LIMIT 3 "), "{}", statement.text);

@@ -1,10 +1,10 @@
 //! Tables from their metadata.
 
-use larder_core::{ColumnType, Condition, EnumType, ForeignKey, Index, Literal, Rule, Table};
+use larder_core::{ColumnType, Condition, EnumType, ForeignKey, Index, Rule, Table};
 
 use crate::{
     Dialect,
-    dialect::{quote, quote_text},
+    dialect::{literal, quote, quote_text},
 };
 
 /// Microseconds since 1970 of the first and the last instant of the years 1 to 9999.
@@ -132,16 +132,6 @@ fn references(table: &Table, key: &ForeignKey) -> String {
         "FOREIGN KEY ({}) REFERENCES {parent} ({parent_columns}) ON DELETE CASCADE",
         names(table, key.columns)
     )
-}
-
-fn literal(dialect: Dialect, literal: Literal) -> String {
-    match (dialect, literal) {
-        (Dialect::Postgres, Literal::Bool(value)) => value.to_string(),
-        (Dialect::Sqlite, Literal::Bool(value)) => i64::from(value).to_string(),
-        (_, Literal::Int(value)) => value.to_string(),
-        (_, Literal::Float(value)) => format!("{value:?}"),
-        (_, Literal::Text(text) | Literal::Json(text)) => quote_text(text),
-    }
 }
 
 /// The conditions of a column's CHECK: what the type means where the database does not know it, then the rules.

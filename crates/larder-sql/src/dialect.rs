@@ -1,6 +1,6 @@
 //! Which SQL.
 
-use larder_core::ColumnType;
+use larder_core::{ColumnType, Literal};
 
 /// The SQL of one of the two databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,4 +55,15 @@ pub(crate) fn quote(identifier: &str) -> String {
 /// A text constant, in single quotes.
 pub(crate) fn quote_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A constant.
+pub(crate) fn literal(dialect: Dialect, literal: Literal) -> String {
+    match (dialect, literal) {
+        (Dialect::Postgres, Literal::Bool(value)) => value.to_string(),
+        (Dialect::Sqlite, Literal::Bool(value)) => i64::from(value).to_string(),
+        (_, Literal::Int(value)) => value.to_string(),
+        (_, Literal::Float(value)) => format!("{value:?}"),
+        (_, Literal::Text(text) | Literal::Json(text)) => quote_text(text),
+    }
 }

@@ -1,14 +1,15 @@
 //! What the text of a statement depends on.
 
 use larder_core::{
-    Assign, ColumnType, Count, Delete, Filter, Get, Key, Op, Order, Select, SortDirection, Table,
+    Assign, Claim, ColumnType, Count, Delete, Filter, Get, Key, Op, Order, Select, SortDirection, Table,
     Update, Upsert, Value,
 };
 
 use crate::{
     Dialect,
     check::has_type,
-    write::is_constant,
+    claim::{fair_by, shown_limit},
+    write::defaults,
     writer::{SHORT_LIST, can_be_stored, is_nan},
 };
 
@@ -74,14 +75,12 @@ impl Shape {
     /// Of the statement that inserts these rows.
     pub(crate) fn of_insert<R: AsRef<[Value]>>(dialect: Dialect, table: &'static Table, rows: &[R]) -> Self {
         let mut shape = Self::of_insert_into(dialect, table);
-        match dialect {
-            Dialect::Sqlite => shape.number(rows.len() as u64),
-            // From two rows on they are arrays, but for what is the same in all.
-            Dialect::Postgres if rows.len() > 1 => {
-                (0..table.columns.len()).for_each(|column| shape.flag(is_constant(table, rows, column)));
-            }
-            Dialect::Postgres => {}
-        }
+        shape.number(match dialect {
+            // From two rows on they are arrays.
+            Dialect::Postgres => rows.len().min(2),
+            Dialect::Sqlite => rows.len(),
+        } as u64);
+        shape.list(&defaults(table, rows), |shape, is_default| shape.flag(*is_default));
         shape
     }
 
@@ -110,6 +109,21 @@ impl Shape {
         let mut shape = Self::new(dialect, 6, upsert.table);
         shape.list(upsert.conflict, |shape, column| shape.number(*column as u64));
         shape.assignments(&upsert.set);
+        shape
+    }
+
+    /// Of a claim of as many rows as this.
+    pub(crate) fn of_claim(dialect: Dialect, claim: &Claim, limit: u32) -> Self {
+        let mut shape = Self::new(dialect, 7, claim.table);
+        shape.filter(&claim.filter);
+        shape.list(&claim.order, |shape, by| shape.order(*by));
+        let fair_by = fair_by(claim.fair_by, limit);
+        shape.flag(fair_by.is_some());
+        if let Some(column) = fair_by {
+            shape.number(column as u64);
+        }
+        shape.number(shown_limit(fair_by, limit));
+        shape.assignments(&claim.set);
         shape
     }
 

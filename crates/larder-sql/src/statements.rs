@@ -5,10 +5,11 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use larder_core::{Count, Delete, Get, Insert, Select, Table, Update, Upsert, Value};
+use larder_core::{Claim, Count, Delete, Get, Insert, Select, Table, Update, Upsert, Value};
 
 use crate::{
     Bind, Dialect, Returns, Statement,
+    claim::{write_claim, write_claim_keys},
     read::{write_count, write_get, write_select},
     shape::Shape,
     write::{insert_chunks, write_delete, write_insert, write_update, write_upsert},
@@ -79,19 +80,19 @@ impl Statements {
         self.render(count.table, Shape::of_count(self.dialect, count), |writer| write_count(writer, count))
     }
 
-    /// As [`insert`](crate::insert); each statement is rendered when it is asked for.
-    pub fn insert(&self, insert: &Insert) -> impl Iterator<Item = Rendered> {
+    /// As [`insert`](crate::insert), each statement behind the rows that it inserts, and rendered when it is asked for.
+    pub fn insert<'a>(&self, insert: &'a Insert) -> impl Iterator<Item = (&'a [Vec<Value>], Rendered)> {
         self.insert_rows(insert.table, &insert.rows)
     }
 
-    pub(crate) fn insert_rows<R: AsRef<[Value]>>(
+    pub(crate) fn insert_rows<'a, R: AsRef<[Value]>>(
         &self,
         table: &'static Table,
-        rows: &[R],
-    ) -> impl Iterator<Item = Rendered> {
+        rows: &'a [R],
+    ) -> impl Iterator<Item = (&'a [R], Rendered)> {
         insert_chunks(self.dialect, table, rows).map(move |rows| {
             let shape = Shape::of_insert(self.dialect, table, rows);
-            self.render(table, shape, |writer| write_insert(writer, rows))
+            (rows, self.render(table, shape, |writer| write_insert(writer, rows)))
         })
     }
 
@@ -113,6 +114,15 @@ impl Statements {
     pub fn upsert(&self, upsert: &Upsert) -> Rendered {
         self.render(upsert.table, Shape::of_upsert(self.dialect, upsert), |writer| {
             write_upsert(writer, upsert)
+        })
+    }
+
+    /// As [`claim`](crate::claim) on PostgreSQL, as [`claim_keys`](crate::claim_keys) on SQLite.
+    pub fn claim(&self, claim: &Claim) -> Rendered {
+        let shape = Shape::of_claim(self.dialect, claim, claim.limit);
+        self.render(claim.table, shape, |writer| match self.dialect {
+            Dialect::Postgres => write_claim(writer, claim),
+            Dialect::Sqlite => write_claim_keys(writer, claim),
         })
     }
 
@@ -300,6 +310,33 @@ mod tests {
     }
 
     #[test]
+    fn claims_of_any_number() {
+        for dialect in BOTH {
+            let statements = Statements::new(dialect);
+            for update in twice(updates()) {
+                for (limit, fair_by) in
+                    [(1, None), (1, Some(1)), (2, Some(1)), (5, Some(1)), (8, Some(4)), (8, None)]
+                {
+                    let Update { table, filter, set, .. } = update.clone();
+                    let claim = Claim {
+                        table,
+                        filter,
+                        order: vec![Order { column: 3, direction: SortDirection::Asc }],
+                        fair_by,
+                        limit,
+                        set,
+                    };
+                    let expected = match dialect {
+                        Dialect::Postgres => crate::claim(&claim),
+                        Dialect::Sqlite => crate::claim_keys(&claim),
+                    };
+                    assert_eq!(statements.claim(&claim), expected.into());
+                }
+            }
+        }
+    }
+
+    #[test]
     fn look_ups_and_inserts_of_any_table() {
         for dialect in BOTH {
             let statements = Statements::new(dialect);
@@ -321,7 +358,7 @@ mod tests {
                 let rows = vec![vec![uuid(1), text("a@b")]; rows];
                 let insert = Insert { table: &USERS, rows };
                 let expected = crate::insert(dialect, &insert).into_iter().map(Rendered::from);
-                assert!(statements.insert(&insert).eq(expected));
+                assert!(statements.insert(&insert).map(|(_, statement)| statement).eq(expected));
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Insert, update, delete and upsert.
 
-use larder_core::{Assign, Column, ColumnType, Delete, Error, Filter, Insert, Key, Op, Table, Update, Upsert, Value};
+use larder_core::{
+    Assign, Column, ColumnType, Delete, Error, Filter, Insert, Key, Literal, Op, Table, Update, Upsert, Value,
+};
 
 use crate::{Dialect, Returns, Statement, writer::Writer};
 
@@ -53,9 +55,10 @@ pub fn insert_unless_conflict(dialect: Dialect, table: &'static Table, row: &[Va
 }
 
 fn insert_values<R: AsRef<[Value]>>(mut writer: Writer, rows: &[R], rest: &str) -> Statement {
+    let defaults = defaults(writer.table, rows);
     insert_into(&mut writer);
     writer.push(" VALUES ");
-    writer.separated(rows, ", ", |writer, row| values(writer, row.as_ref()));
+    writer.separated(rows, ", ", |writer, row| values(writer, row.as_ref(), &defaults));
     writer.push(rest);
     writer.finish(Returns::Affected)
 }
@@ -68,50 +71,68 @@ fn insert_into(writer: &mut Writer) {
     writer.push(")");
 }
 
-fn values(writer: &mut Writer, row: &[Value]) {
+/// The values of a row; what is its column's default in all rows is part of the text.
+fn values(writer: &mut Writer, row: &[Value], defaults: &[bool]) {
     writer.push("(");
     writer.separated(row.iter().enumerate(), ", ", |writer, (column, value)| {
-        writer.value(column, value.clone())
+        if defaults.get(column) == Some(&true) {
+            writer.default(column);
+        } else {
+            writer.value(column, value.clone());
+        }
     });
     writer.push(")");
 }
 
-/// One array for each column: the same text for any number of rows. What is [the same in all rows](is_constant) is no array.
+/// One array for each column: the same text for any number of rows. What is its column's default in all rows is part of the
+/// text.
 fn insert_arrays<R: AsRef<[Value]>>(mut writer: Writer, rows: &[R]) -> Statement {
     let table = writer.table;
-    let (constant, varying): (Vec<usize>, Vec<usize>) =
-        (0..table.columns.len()).partition(|&column| is_constant(table, rows, column));
+    let defaults = defaults(table, rows);
+    let given = || (0..table.columns.len()).filter(|&column| !defaults[column]);
     insert_into(&mut writer);
     writer.push(" SELECT ");
     writer.qualify("new");
     writer.separated(0..table.columns.len(), ", ", |writer, column| {
-        if constant.contains(&column) {
-            writer.value(column, rows[0].as_ref()[column].clone());
-        } else {
-            writer.column(column);
-            writer.cast_from_text(column);
+        if defaults[column] {
+            return writer.default(column);
         }
+        writer.column(column);
+        writer.cast_from_text(column);
     });
     writer.push(" FROM unnest(");
-    writer.separated(varying.iter(), ", ", |writer, &column| {
+    writer.separated(given(), ", ", |writer, column| {
         let kind = table.columns[column].kind;
         writer.bind_many(kind, rows.iter().map(|row| row.as_ref()[column].clone()).collect());
         writer.array_cast(kind);
     });
     writer.push(") AS \"new\" (");
-    writer.separated(varying, ", ", Writer::name);
+    writer.separated(given(), ", ", Writer::name);
     writer.push(")");
     writer.finish(Returns::Affected)
 }
 
-/// Is it a column that need not be given, and the same in all of these rows? Then it travels, and is read, once. (Any column
-/// may happen to be the same. That these are is usual, and makes for few different statements.)
-pub(crate) fn is_constant<R: AsRef<[Value]>>(table: &Table, rows: &[R], column: usize) -> bool {
-    let Column { nullable, default, .. } = &table.columns[column];
-    let may_be_left_out = (*nullable || default.is_some()) && !table.primary_key.contains(&column);
-    let mut values = rows.iter().map(|row| row.as_ref().get(column));
-    let first = values.next();
-    may_be_left_out && values.all(|value| Some(value) == first)
+/// Which columns hold their default in all of these rows: it need not travel, and be read, for each.
+pub(crate) fn defaults<R: AsRef<[Value]>>(table: &Table, rows: &[R]) -> Vec<bool> {
+    let is_default = |index: usize, column: &Column| {
+        !table.primary_key.contains(&index)
+            && rows
+                .iter()
+                .all(|row| row.as_ref().get(index).is_some_and(|value| holds_default(column, value)))
+    };
+    table.columns.iter().enumerate().map(|(index, column)| is_default(index, column)).collect()
+}
+
+/// Does the column hold nothing but what the [text of its default](Writer::default) says? (A number that is not exact in a
+/// text is not looked at, nor JSON, which has many.)
+fn holds_default(column: &Column, value: &Value) -> bool {
+    match (column.default, value) {
+        (None, Value::Null) => column.nullable,
+        (Some(Literal::Bool(default)), Value::Bool(value)) => default == *value,
+        (Some(Literal::Int(default)), Value::Int(value)) => default == *value && default != i64::MIN,
+        (Some(Literal::Text(default)), Value::Text(value)) => default == value,
+        _ => false,
+    }
 }
 
 /// How many of these rows, from the first, one statement takes; 0 when there are none.
@@ -353,7 +374,7 @@ pub(crate) fn write_upsert(mut writer: Writer, upsert: &Upsert) -> Statement {
     let table = writer.table;
     insert_into(&mut writer);
     writer.push(" VALUES ");
-    values(&mut writer, &upsert.row);
+    values(&mut writer, &upsert.row, &[]);
     writer.push(" ON CONFLICT (");
     writer.separated(upsert.conflict, ", ", |writer, &column| writer.name(column));
     writer.push(") DO UPDATE SET ");
@@ -419,32 +440,32 @@ mod tests {
 
     const COLUMNS: &str = r#"("id", "user_id", "status", "due", "count", "name_search")"#;
 
+    /// A row in which nothing is at its default.
+    fn varied_job(number: u128) -> Vec<Value> {
+        let mut row = job(number);
+        row[2] = text("it's off");
+        row[3] = Value::Time(chrono::DateTime::UNIX_EPOCH);
+        row[4] = Value::Int(1);
+        row
+    }
+
     #[test]
     fn one_row() {
-        let verb = Insert { table: &JOBS, rows: vec![job(1)] };
+        let verb = Insert { table: &JOBS, rows: vec![varied_job(1)] };
         let [statement] = &insert(Dialect::Postgres, &verb)[..] else { panic!() };
         let expected =
             format!(r#"INSERT INTO "jobs" {COLUMNS} VALUES ($1, $2, $3::"job_status", $4, $5, $6)"#);
         assert_eq!(statement.text, expected);
-        assert_eq!(values(statement), job(1));
-        let statement = insert_unless_conflict(Dialect::Postgres, &JOBS, &job(1));
+        assert_eq!(values(statement), varied_job(1));
+        let statement = insert_unless_conflict(Dialect::Postgres, &JOBS, &varied_job(1));
         assert_eq!(statement.text, format!("{expected} ON CONFLICT DO NOTHING"));
         assert!(insert(Dialect::Sqlite, &Insert { table: &JOBS, rows: vec![] }).is_empty());
     }
 
     #[test]
     fn many_rows_on_postgres_are_arrays() {
-        let varied = |number| {
-            let mut row = job(number);
-            (row[2], row[3]) = if number % 2 == 0 {
-                (text("ON"), Value::Null)
-            } else {
-                (text("it's off"), Value::Time(chrono::DateTime::UNIX_EPOCH))
-            };
-            row[4] = Value::Int(i64::try_from(number).expect("a small number"));
-            row
-        };
-        let verb = Insert { table: &JOBS, rows: (0..2_500).map(varied).collect() };
+        let mixed = |number| if number % 2 == 0 { job(number) } else { varied_job(number) };
+        let verb = Insert { table: &JOBS, rows: (0..2_500).map(mixed).collect() };
         let statements = insert(Dialect::Postgres, &verb);
         let expected = format!(
             r#"INSERT INTO "jobs" {COLUMNS} SELECT "new"."id", "new"."user_id", "new"."status"::"job_status", "new"."due", "new"."count", "new"."name_search" FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[], $6::text[]) AS "new" {COLUMNS}"#
@@ -458,24 +479,38 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_same_in_all_rows_is_no_array() {
-        let verb = Insert { table: &JOBS, rows: vec![job(1), job(2)] };
-        let [statement] = &insert(Dialect::Postgres, &verb)[..] else { panic!() };
-        // Owners happen to be the same, and must be given; so they are an array all the same.
-        let expected = format!(
-            r#"INSERT INTO "jobs" {COLUMNS} SELECT "new"."id", "new"."user_id", $1::"job_status", $2, $3, "new"."name_search" FROM unnest($4::uuid[], $5::uuid[], $6::text[]) AS "new" ("id", "user_id", "name_search")"#
-        );
-        assert_eq!(statement.text, expected);
-        let one = |column: usize| Bind::One {
-            kind: JOBS.columns[column].kind,
-            value: job(1)[column].clone(),
+    fn defaults_are_part_of_the_text() {
+        let text_of = |dialect, rows: Vec<Vec<Value>>| {
+            let statements = insert(dialect, &Insert { table: &JOBS, rows });
+            let [statement] = &statements[..] else { panic!() };
+            statement.text.replace(&format!(r#"INSERT INTO "jobs" {COLUMNS} "#), "")
         };
-        assert_eq!(statement.binds[..3], [one(2), one(3), one(4)]);
+        let one = vec![job(1)];
+        assert_eq!(
+            text_of(Dialect::Postgres, one.clone()),
+            r#"VALUES ($1, $2, 'ON'::"job_status", NULL, 0, $3)"#
+        );
+        assert_eq!(text_of(Dialect::Sqlite, one), "VALUES (?1, ?2, 'ON', NULL, 0, ?3)");
+        let two = vec![job(1), job(2)];
+        assert_eq!(
+            text_of(Dialect::Postgres, two.clone()),
+            r#"SELECT "new"."id", "new"."user_id", 'ON'::"job_status", NULL, 0, "new"."name_search" FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS "new" ("id", "user_id", "name_search")"#
+        );
+        assert_eq!(
+            text_of(Dialect::Sqlite, two),
+            "VALUES (?1, ?2, 'ON', NULL, 0, ?3), (?4, ?5, 'ON', NULL, 0, ?6)"
+        );
+        let mut one_differs = vec![job(1), job(2)];
+        one_differs[1][4] = Value::Int(1);
+        assert_eq!(
+            text_of(Dialect::Sqlite, one_differs),
+            "VALUES (?1, ?2, 'ON', NULL, ?3, ?4), (?5, ?6, 'ON', NULL, ?7, ?8)"
+        );
     }
 
     #[test]
     fn many_rows_on_sqlite_are_chunks() {
-        let verb = Insert { table: &JOBS, rows: (0..250).map(job).collect() };
+        let verb = Insert { table: &JOBS, rows: (0..250).map(varied_job).collect() };
         let statements = insert(Dialect::Sqlite, &verb);
         let sizes: Vec<_> = statements.iter().map(|statement| statement.binds.len()).collect();
         assert_eq!(sizes, [600, 600, 300]);
@@ -486,20 +521,13 @@ mod tests {
     #[test]
     fn large_rows_are_chunks() {
         let large = |number| {
-            let mut row = job(number);
+            let mut row = varied_job(number);
             row[5] = Value::Text("x".repeat(10_000_000));
             row
         };
         let verb = Insert { table: &JOBS, rows: (0..8).map(large).collect() };
-        let statements = insert(Dialect::Postgres, &verb);
-        let arrays = |statement: &Statement| {
-            statement.binds.iter().filter(|bind| matches!(bind, Bind::Many { .. })).count()
-        };
-        let constants = |statement: &Statement| statement.binds.len() - arrays(statement);
-        let rows = |statement: &Statement| {
-            (values(statement).len() - constants(statement)) / arrays(statement)
-        };
-        assert_eq!(statements.iter().map(rows).collect::<Vec<_>>(), [3, 3, 2]);
+        let sizes: Vec<_> = insert(Dialect::Postgres, &verb).iter().map(|it| values(it).len() / 6).collect();
+        assert_eq!(sizes, [3, 3, 2]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     Bind, Dialect, Returns, Statement,
     check::has_type,
-    dialect::{postgres_type, quote, quote_text},
+    dialect::{literal, postgres_type, quote, quote_text},
 };
 
 /// Up to this many values SQLite gets an `IN` list as single binds, beyond it as one JSON array.
@@ -109,7 +109,7 @@ impl Writer {
         self.push_formatted(format_args!("{number}"));
     }
 
-    fn push_formatted(&mut self, text: fmt::Arguments<'_>) {
+    pub(crate) fn push_formatted(&mut self, text: fmt::Arguments<'_>) {
         if !self.binds_only {
             // Writing to a String cannot fail.
             let _ = self.text.write_fmt(text);
@@ -210,6 +210,21 @@ impl Writer {
     pub(crate) fn value(&mut self, column: usize, value: Value) {
         self.bind(self.table.columns[column].kind, value);
         self.cast_from_text(column);
+    }
+
+    /// The column's default as a constant; NULL when it has none.
+    pub(crate) fn default(&mut self, column: usize) {
+        if self.binds_only {
+            return;
+        }
+        match self.table.columns[column].default {
+            Some(default) => {
+                let text = literal(self.dialect, default);
+                self.push(&text);
+                self.cast_from_text(column);
+            }
+            None => self.push("NULL"),
+        }
     }
 
     /// After an expression of type text: makes it one of the column's type.
