@@ -338,7 +338,8 @@ impl<W: Send + 'static, A: Send + 'static> Carrier<W, A> {
         let now = Instant::now();
         let lane = &self.lane;
         let mut state = lane.lock();
-        let (mut batch, mut bytes, mut waited) = (Vec::new(), 0, Duration::ZERO);
+        let most = state.waiting.len().min(lane.limits.batch.max(1));
+        let (mut batch, mut bytes, mut waited) = (Vec::with_capacity(most), 0, Duration::ZERO);
         let (mut freed, mut room) = (0, 0);
         while let Some(first) = state.waiting.front() {
             let is_full = batch.len() == lane.limits.batch.max(1)

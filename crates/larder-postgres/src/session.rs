@@ -13,7 +13,7 @@ use crate::{
     login::Stream,
     trip::{Ask, Prepared, Reply, Trip},
     value::BoxError,
-    wire::Wire,
+    wire::{Message, Wire},
 };
 
 /// Prepared statements that are kept for each connection. larder's own are some dozens; SQL that is put together anew for
@@ -165,6 +165,25 @@ impl Session {
         self.make(trip).await
     }
 
+    /// As [`Session::trip`] of reads, which hands over each reply as it comes in.
+    ///
+    /// # Errors
+    /// `Refused` of the whole when something cannot be sent, `Lost`; there are no more replies then.
+    pub(crate) async fn read(
+        &mut self,
+        commands: &[Command],
+        mut each: impl FnMut(Result<Reply, Failure>),
+    ) -> Result<(), Failure> {
+        let trip = self.pack_all(commands.iter().map(Ask::from))?;
+        let rest = self.make_each(trip, |trip| trip.replies_so_far().into_iter().for_each(&mut each)).await?;
+        rest.into_iter().for_each(each);
+        if self.is_in_transaction {
+            // What failed did so before its COMMIT.
+            self.script("ROLLBACK").await?;
+        }
+        Ok(())
+    }
+
     /// Executes statements, all or nothing, and adds up how many rows they changed. One is on its way while the next is
     /// rendered and written down.
     pub(crate) async fn pour(&mut self, statements: impl Iterator<Item = Rendered>) -> Result<u64, Failure> {
@@ -276,11 +295,25 @@ impl Session {
     }
 
     /// Sends what was written down, and waits for the answers.
-    async fn make(&mut self, mut trip: Trip<'_>) -> Result<Vec<Result<Reply, Failure>>, Failure> {
+    async fn make(&mut self, trip: Trip<'_>) -> Result<Vec<Result<Reply, Failure>>, Failure> {
+        self.make_each(trip, |_| {}).await
+    }
+
+    /// As [`Session::make`], and is called back whenever answers may have come in. Answers what was not taken.
+    async fn make_each<'a>(
+        &mut self,
+        mut trip: Trip<'a>,
+        mut each: impl FnMut(&mut Trip<'a>),
+    ) -> Result<Vec<Result<Reply, Failure>>, Failure> {
         if trip.is_empty() {
             return Ok(Vec::new());
         }
-        let exchanged = self.wire.exchange(|message| trip.take(message)).await;
+        let take = |message: Message<'_>| {
+            let is_last = trip.take(message);
+            each(&mut trip);
+            is_last
+        };
+        let exchanged = self.wire.exchange(take).await;
         self.is_in_transaction = trip.is_in_transaction();
         if trip.prepares() {
             self.forget_unprepared();

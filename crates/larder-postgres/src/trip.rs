@@ -285,6 +285,17 @@ impl<'a> Trip<'a> {
         self.status != IDLE
     }
 
+    /// The answers that have come in since this was asked last. For reads: whether what was executed is committed is known
+    /// only when all is answered.
+    pub(crate) fn replies_so_far(&mut self) -> Vec<Result<Reply, Failure>> {
+        let mut replies = std::mem::take(&mut self.replies);
+        if self.drops_first_reply && !replies.is_empty() {
+            self.drops_first_reply = false;
+            replies.drain(..1);
+        }
+        replies
+    }
+
     /// The answers, one for each statement and script.
     ///
     /// # Errors
@@ -293,10 +304,7 @@ impl<'a> Trip<'a> {
         if let Some(Failure::Lost(lost)) = self.failure {
             return Err(Failure::Lost(lost));
         }
-        if self.drops_first_reply {
-            self.replies.drain(..1.min(self.replies.len()));
-        }
-        Ok(self.replies)
+        Ok(self.replies_so_far())
     }
 }
 

@@ -40,10 +40,12 @@ async fn alone(session: &mut Session, step: &Step) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
+/// One snapshot for all that is read.
+pub(crate) const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 fn begin(steps: &[Step]) -> &'static str {
     if is_read(steps) {
-        // One snapshot for all of them.
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        BEGIN_SNAPSHOT
     } else {
         // Guards see rows as they are when they are changed; what a guard read is locked.
         "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -94,8 +96,10 @@ async fn together(
 ) -> Result<Option<Vec<Outcome>>, Failure> {
     let is_decided = is_decided(steps);
     let before_commit = |failure: Failure| if is_decided { failure } else { failure.before_commit() };
-    let replies = session.trip(&commands).await.map_err(before_commit)?;
-    let judged = judge(steps, replies);
+    let mut replies = session.trip(&commands).await.map_err(before_commit)?.into_iter();
+    let begins = commands.first().is_some_and(|first| matches!(first, Command::Plain(_)));
+    let begun = if begins { next_reply(&mut replies).map(drop) } else { Ok(()) };
+    let judged = begun.and_then(|()| judge(steps, replies));
     match judged {
         judged if !session.is_in_transaction() => judged,
         Ok(None) => session.script("ROLLBACK").await.map(|()| None),
@@ -107,13 +111,8 @@ async fn together(
 /// find what it requires, which kept those after it from mattering.
 pub(crate) fn judge(
     steps: &[Step],
-    replies: Vec<Result<Reply, Failure>>,
+    mut replies: impl Iterator<Item = Result<Reply, Failure>>,
 ) -> Result<Option<Vec<Outcome>>, Failure> {
-    let mut replies = replies.into_iter();
-    if is_read(steps) || !is_decided(steps) {
-        // BEGIN.
-        next_reply(&mut replies)?;
-    }
     let mut outcomes = Vec::with_capacity(steps.len());
     for step in steps {
         let reply = next_reply(&mut replies)

@@ -3,17 +3,17 @@
 use std::collections::VecDeque;
 
 use larder_core::{Filter, Select, Step, Unit, Verb, lane::Item};
-use larder_sql::{Batchable, Statements, batch_answers};
+use larder_sql::{Batchable, Rendered, Statements, batch_answers};
 use tokio::time::timeout_at;
 
 use super::{answer_all, deadline, timed_out};
 use crate::{
-    call::Answer,
+    call::{Answer, Job, on_a_session},
     error::Failure,
     pool::Slot,
     session::{Command, Session, next_reply},
     trip::Reply,
-    unit,
+    unit::{self, BEGIN_SNAPSHOT},
     verb::{one_statement, outcome},
 };
 
@@ -54,17 +54,22 @@ impl Read {
         }
     }
 
-    fn commands(&self, statements: &Statements) -> Option<Vec<Command>> {
+    fn into_job(self) -> Job {
         match self {
-            Self::LookUp(verb, _) | Self::Verb(verb) => {
-                Some(vec![Command::Statement(one_statement(statements, verb, None)?)])
-            }
-            Self::Unit(steps) => {
-                // Its snapshot is the first thing in its transaction.
-                let sync = || Some(Command::Sync);
-                let steps = unit::commands(statements, steps)?.into_iter().map(Some);
-                std::iter::once(sync()).chain(steps).chain([sync()]).collect()
-            }
+            Self::LookUp(verb, _) | Self::Verb(verb) => Job::Verb(verb),
+            Self::Unit(steps) => Job::Unit(Unit { steps }),
+        }
+    }
+
+    fn is_unit(&self) -> bool {
+        matches!(self, Self::Unit(_))
+    }
+
+    fn statements(&self, statements: &Statements) -> Vec<Rendered> {
+        let of_verb = |verb| one_statement(statements, verb, None);
+        match self {
+            Self::LookUp(verb, _) | Self::Verb(verb) => of_verb(verb).into_iter().collect(),
+            Self::Unit(steps) => steps.iter().filter_map(|step| of_verb(&step.verb)).collect(),
         }
     }
 }
@@ -113,15 +118,15 @@ fn fix(filter: &Filter, fixed: &mut Vec<usize>) -> bool {
 /// What is answered together: look-ups of one shape, which are one statement, or one read by itself.
 type Part = Vec<Item<Read, Answer>>;
 
-fn commands_of(part: &Part, statements: &Statements) -> Option<Vec<Command>> {
+fn statements_of(part: &Part, statements: &Statements) -> Vec<Rendered> {
     match part.as_slice() {
         // One look-up needs no array.
-        [item] => item.work.commands(statements),
-        items => Some(vec![Command::Statement(statements.batch(&look_ups(items), None)?)]),
+        [item] => item.work.statements(statements),
+        items => statements.batch(&look_ups(items), None).into_iter().collect(),
     }
 }
 
-/// Answers with the replies to the part's commands. What could not be read together, or after others, is handed back to be
+/// Answers with the replies to the part's statements. What could not be read together, or after others, is handed back to be
 /// read alone.
 fn answer(mut part: Part, replies: Vec<Result<Reply, Failure>>) -> Vec<Part> {
     if let Some(Err(Failure::Skipped)) = replies.iter().find(|reply| reply.is_err()) {
@@ -162,7 +167,9 @@ fn answer_of(read: &Read, replies: Vec<Result<Reply, Failure>>) -> Result<Answer
             let reply = reply.and_then(Reply::complete).map_err(|failure| failure.explained(Some(verb)))?;
             Ok(Answer::Outcome(outcome(verb, reply)))
         }
-        Read::Unit(steps) => Ok(Answer::Outcomes(unit::judge(steps, replies)?.unwrap_or_default())),
+        Read::Unit(steps) => {
+            Ok(Answer::Outcomes(unit::judge(steps, replies.into_iter())?.unwrap_or_default()))
+        }
     }
 }
 
@@ -183,7 +190,14 @@ fn parts(batch: Vec<Item<Read, Answer>>) -> Vec<Part> {
 }
 
 /// One batch on one slot.
-pub(super) async fn carry(slot: Slot, session: Session, batch: Vec<Item<Read, Answer>>) {
+pub(super) async fn carry(slot: Slot, session: Session, mut batch: Vec<Item<Read, Answer>>) {
+    let is_lone = batch.len() == 1;
+    if let Some(item) = batch.pop_if(|_| is_lone) {
+        // As if there were no lane.
+        let deadline = item.deadline;
+        let (read, caller) = item.split();
+        return caller.answer(on_a_session(slot, session, read.into_job(), deadline).await);
+    }
     let mut trips = Trips { slot, loads: VecDeque::from([parts(batch)]), session: Some(session) };
     while let Some(load) = trips.loads.pop_front() {
         trips.make(load).await;
@@ -214,32 +228,32 @@ impl Trips {
             Ok(session) => session,
             Err(error) => return answer_all(load.into_iter().flatten(), &error),
         };
-        let (counts, commands) = commands(&load, session.statements());
-        let Ok(trip) = timeout_at(deadline, trip(&mut session, &commands)).await else {
+        let mut sending = Sending::new(load, session.statements());
+        let commands = std::mem::take(&mut sending.commands);
+        let read = timeout_at(deadline, session.read(&commands, |reply| sending.take(reply))).await;
+        let Sending { parts, alone, .. } = sending;
+        let unanswered: Load = parts.into_iter().map(|coming| coming.part).collect();
+        self.put_back(alone);
+        match read {
             // Dropped in the middle of a trip, the session is closed; the server cancels by its own deadline.
-            return answer_all(load.into_iter().flatten(), &timed_out());
-        };
-        match trip {
-            Ok(replies) => {
+            Err(_) => answer_all(unanswered.into_iter().flatten(), &timed_out()),
+            Ok(Ok(())) => {
                 self.session = Some(session);
-                let mut replies = replies.into_iter();
-                for (part, count) in load.into_iter().zip(counts) {
-                    self.put_back(answer(part, replies.by_ref().take(count).collect()));
-                }
+                self.put_back(unanswered);
             }
-            Err(Failure::Lost(lost)) if !session.reused => {
+            Ok(Err(Failure::Lost(lost))) if !session.reused => {
                 self.slot.pool().lost_one();
-                answer_all(load.into_iter().flatten(), &lost.into_unavailable());
+                answer_all(unanswered.into_iter().flatten(), &lost.into_unavailable());
             }
-            Err(Failure::Lost(_)) => {
+            Ok(Err(Failure::Lost(_))) => {
                 self.slot.pool().lost_one();
                 // It had died while it was idle. A new one fails for itself or not at all.
                 self.session = Box::pin(self.slot.connect(deadline)).await.ok();
-                self.loads.push_front(load);
+                self.loads.push_front(unanswered);
             }
-            Err(failure) => {
+            Ok(Err(failure)) => {
                 self.session = Some(session);
-                self.not_sent(load, failure);
+                self.not_sent(unanswered, failure);
             }
         }
     }
@@ -247,7 +261,10 @@ impl Trips {
     /// When something could not even be sent, nothing was: each tells for itself.
     fn not_sent(&mut self, mut load: Load, failure: Failure) {
         match load.pop() {
-            Some(part) if load.is_empty() => self.put_back(answer(part, vec![Err(failure)])),
+            Some(part) if load.is_empty() => {
+                let alone = answer(part, vec![Err(failure)]);
+                self.put_back(alone);
+            }
             last => self.put_back(load.into_iter().chain(last).collect()),
         }
     }
@@ -258,23 +275,65 @@ impl Trips {
     }
 }
 
-/// How many replies each part gets, and the commands.
-fn commands(load: &Load, statements: &Statements) -> (Vec<usize>, Vec<Command>) {
-    let mut all = Vec::new();
-    let count = |part: &Part| {
-        let commands = commands_of(part, statements).unwrap_or_default();
-        let count = commands.iter().filter(|command| !matches!(command, Command::Sync)).count();
-        all.extend(commands);
-        count
-    };
-    (load.iter().map(count).collect(), all)
+/// A load on its way: single reads first, then the units, all of them in one snapshot.
+struct Sending {
+    commands: Vec<Command>,
+    /// What is not answered yet.
+    parts: VecDeque<Coming>,
+    /// How many replies are to come, of which BEGIN has one too.
+    places: usize,
+    /// How many came.
+    came: usize,
+    /// What is to be read again by itself.
+    alone: Vec<Part>,
 }
 
-async fn trip(session: &mut Session, commands: &[Command]) -> Result<Vec<Result<Reply, Failure>>, Failure> {
-    let replies = session.trip(commands).await?;
-    if session.is_in_transaction() {
-        // A unit's that failed before its end.
-        session.script("ROLLBACK").await?;
+/// A part whose replies are coming in.
+struct Coming {
+    part: Part,
+    /// The place of its first reply among all, and how many it gets.
+    first: usize,
+    count: usize,
+    replies: Vec<Result<Reply, Failure>>,
+}
+
+impl Sending {
+    fn new(load: Load, statements: &Statements) -> Self {
+        let (units, singles): (Load, Load) =
+            load.into_iter().partition(|part| part.first().is_some_and(|item| item.work.is_unit()));
+        let mut sending =
+            Self { commands: Vec::new(), parts: VecDeque::new(), places: 0, came: 0, alone: Vec::new() };
+        singles.into_iter().for_each(|part| sending.add(part, statements));
+        if !units.is_empty() {
+            // Nothing may have been read before in a transaction that is to have one snapshot.
+            sending.commands.extend([Command::Sync, Command::Plain(BEGIN_SNAPSHOT)]);
+            sending.places += 1;
+            units.into_iter().for_each(|part| sending.add(part, statements));
+            sending.commands.push(Command::Plain("COMMIT"));
+        }
+        sending
     }
-    Ok(replies)
+
+    fn add(&mut self, part: Part, statements: &Statements) {
+        let own = statements_of(&part, statements);
+        if own.is_empty() {
+            return self.alone.extend(answer(part, Vec::new()));
+        }
+        self.parts.push_back(Coming { part, first: self.places, count: own.len(), replies: Vec::new() });
+        self.places += own.len();
+        self.commands.extend(own.into_iter().map(Command::Statement));
+    }
+
+    /// Takes a reply in, and answers a part whose last it is.
+    fn take(&mut self, reply: Result<Reply, Failure>) {
+        let place = self.came;
+        self.came += 1;
+        let Some(coming) = self.parts.front_mut().filter(|coming| place >= coming.first) else { return };
+        coming.replies.push(reply);
+        if coming.replies.len() == coming.count
+            && let Some(Coming { part, replies, .. }) = self.parts.pop_front()
+        {
+            self.alone.extend(answer(part, replies));
+        }
+    }
 }
