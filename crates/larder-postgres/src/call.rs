@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     error::Failure,
+    lanes::Unread,
     pool::{Pool, Slot},
     session::Session,
     unit, verb,
@@ -29,6 +30,8 @@ pub(crate) enum Answer {
     Outcomes(Vec<Outcome>),
     Sql(SqlOutcome),
     Version(String),
+    /// What a read was answered, to be read by whoever asked.
+    Unread(Unread),
 }
 
 impl Answer {

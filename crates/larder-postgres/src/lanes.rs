@@ -16,6 +16,7 @@ use larder_core::{
 };
 use tokio::time::Instant;
 
+pub(crate) use self::reads::Unread;
 use self::{reads::Read, writes::Write};
 use crate::{
     LaneUse,
@@ -104,7 +105,10 @@ impl Lanes {
     async fn read(&self, read: Read, bytes: usize) -> Result<Answer> {
         let pool = Arc::clone(&self.pool);
         let carry = |carrier| carry(carrier, pool, false, reads::carry);
-        self.reads.send(read, bytes, self.deadline(), carry).await
+        match self.reads.send(read, bytes, self.deadline(), carry).await? {
+            Answer::Unread(unread) => unread.read(),
+            answer => Ok(answer),
+        }
     }
 
     async fn write(&self, lane: &Arc<Lane<Write, Answer>>, write: Write, bytes: usize) -> Result<Answer> {

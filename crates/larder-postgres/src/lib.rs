@@ -12,6 +12,7 @@ mod error;
 mod lanes;
 mod login;
 mod pool;
+mod reply;
 mod session;
 mod store;
 mod tls;

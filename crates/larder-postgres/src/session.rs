@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use crate::{
     error::Failure,
     login::Stream,
-    trip::{Ask, Prepared, Reply, Trip},
+    reply::{Contents, Prepared, Reply},
+    trip::{Ask, Trip},
     value::BoxError,
     wire::{Message, Wire},
 };
@@ -138,7 +139,7 @@ impl Session {
     }
 
     /// Executes a statement.
-    pub(crate) async fn query(&mut self, statement: &Rendered) -> Result<Reply, Failure> {
+    pub(crate) async fn query(&mut self, statement: &Rendered) -> Result<Contents, Failure> {
         self.last_of(statement.into()).await?.complete()
     }
 
@@ -200,14 +201,14 @@ impl Session {
         trip.sync(&mut self.wire.out);
         let mut affected = 0;
         for reply in self.make(trip).await? {
-            affected += reply?.affected;
+            affected += reply?.read().affected;
         }
         Ok(affected)
     }
 
     /// Executes a statement of a caller's.
     pub(crate) async fn sql(&mut self, statement: &Rendered) -> Result<SqlOutcome, Failure> {
-        let Reply { rows, affected, .. } = self.query(statement).await?;
+        let Contents { rows, affected, .. } = self.query(statement).await?;
         // What returns rows and changes any, returns those that it changes.
         let changes = statement.returns == Returns::Affected || changes_rows(&statement.text);
         Ok(SqlOutcome { rows, affected: if changes { affected } else { 0 } })

@@ -3,14 +3,10 @@
 //! Statements up to a [`Ask::Sync`] are one transaction, if none is open: what they did is committed with it, or when one of
 //! them fails, not at all (PostgreSQL's documentation, "Pipelining" in the chapter on the protocol's message flow).
 
-use std::{
-    io,
-    sync::{Arc, OnceLock},
-};
+use std::{io, sync::Arc};
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator as _;
-use larder_core::{ColumnType, Error, Row};
 use larder_sql::{Bind, Returns};
 use postgres_protocol::message::{
     backend::{
@@ -23,7 +19,8 @@ use postgres_protocol::message::{
 use crate::{
     ServerError,
     error::Failure,
-    value::{self, BoxError, Form},
+    reply::{Prepared, Reply},
+    value::{self, BoxError},
     wire::{Message, breach},
 };
 
@@ -32,25 +29,6 @@ const IDLE: u8 = b'I';
 
 /// Both parameters and results travel in PostgreSQL's binary format.
 const BINARY: [i16; 1] = [1];
-
-/// A statement that the server has prepared, or is about to.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    pub(crate) name: String,
-    /// The types of the columns that it answers, by their numbers, once the server has told.
-    columns: OnceLock<Vec<u32>>,
-}
-
-impl Prepared {
-    pub(crate) fn new(name: String) -> Arc<Self> {
-        Arc::new(Self { name, columns: OnceLock::new() })
-    }
-
-    /// Has the server prepared it?
-    pub(crate) fn is_ready(&self) -> bool {
-        self.columns.get().is_some()
-    }
-}
 
 /// A part of a trip, as it is sent.
 #[derive(Debug)]
@@ -70,27 +48,6 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// The answer to a command.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Reply {
-    /// The rows that it returned.
-    pub(crate) rows: Vec<Row>,
-    /// How many rows it changed, or returned.
-    pub(crate) affected: u64,
-    /// Why a row of it could not be read, and is missing. What the command did is done all the same.
-    pub(crate) unreadable: Option<Error>,
-}
-
-impl Reply {
-    /// The reply, or the error of a row that could not be read.
-    pub(crate) fn complete(self) -> Result<Self, Failure> {
-        match self.unreadable {
-            Some(error) => Err(Failure::Refused(error)),
-            None => Ok(self),
-        }
-    }
-}
-
 /// Something that was asked and is to be answered.
 enum Asked<'a> {
     Statement(&'a Returns, Arc<Prepared>),
@@ -104,9 +61,8 @@ pub(crate) struct Trip<'a> {
     /// What is answered next.
     next: usize,
     replies: Vec<Result<Reply, Failure>>,
-    /// The reply that is coming in, and how its rows are read.
-    reply: Reply,
-    forms: Option<Vec<Form>>,
+    /// The rows of the reply that is coming in.
+    rows: Vec<u8>,
     /// Did something fail since the last sync?
     failure: Option<Failure>,
     /// The session's state at the last sync.
@@ -123,8 +79,7 @@ impl<'a> Trip<'a> {
             asked: Vec::with_capacity(length + 1),
             next: 0,
             replies: Vec::with_capacity(length),
-            reply: Reply::default(),
-            forms: None,
+            rows: Vec::new(),
             failure: None,
             status: IDLE,
             prepares: false,
@@ -202,29 +157,19 @@ impl<'a> Trip<'a> {
     /// When the message makes no sense here.
     pub(crate) fn take(&mut self, message: Message<'_>) -> io::Result<bool> {
         match (message.tag, self.asked.get(self.next)) {
-            (DATA_ROW_TAG, Some(Asked::Statement(returns, prepared))) if self.failure.is_none() => {
-                let forms = forms(&mut self.forms, &mut self.reply, returns, prepared);
-                if !forms.is_empty() {
-                    match value::row(message.body, forms) {
-                        Ok(row) => self.reply.rows.push(row),
-                        Err((position, cause)) => {
-                            self.reply.unreadable = Some(unreadable(returns, position, &cause));
-                        }
-                    }
-                }
+            (DATA_ROW_TAG, Some(Asked::Statement(returns, _))) if **returns != Returns::Affected => {
+                self.rows.extend_from_slice(message.body);
             }
             (ROW_DESCRIPTION_TAG, Some(Asked::Statement(_, prepared))) => {
-                let types = column_types(message)?;
-                prepared.columns.get_or_init(|| types);
+                prepared.described(column_types(message)?);
             }
             (NO_DATA_TAG, Some(Asked::Statement(_, prepared))) => {
-                prepared.columns.get_or_init(Vec::new);
+                prepared.described(Vec::new());
             }
             (COMMAND_COMPLETE_TAG | EMPTY_QUERY_RESPONSE_TAG, Some(Asked::Statement(returns, prepared))) => {
-                forms(&mut self.forms, &mut self.reply, returns, prepared);
-                self.forms = None;
-                self.reply.affected = affected(message.body);
-                self.replies.push(Ok(std::mem::take(&mut self.reply)));
+                let rows = std::mem::take(&mut self.rows);
+                let affected = affected(message.body);
+                self.replies.push(Ok(Reply::new(rows, affected, (*returns).clone(), Arc::clone(prepared))));
                 self.next += 1;
             }
             (COPY_IN_RESPONSE_TAG, _) => return Err(io::ErrorKind::Unsupported.into()),
@@ -237,8 +182,7 @@ impl<'a> Trip<'a> {
     }
 
     fn fail(&mut self, failure: Failure) {
-        self.reply = Reply::default();
-        self.forms = None;
+        self.rows.clear();
         self.failure.get_or_insert(failure);
     }
 
@@ -306,44 +250,6 @@ impl<'a> Trip<'a> {
         }
         Ok(self.replies_so_far())
     }
-}
-
-/// How the rows of the reply that is coming in are read; where they cannot be, the reply knows.
-fn forms<'f>(
-    forms: &'f mut Option<Vec<Form>>,
-    reply: &mut Reply,
-    returns: &Returns,
-    prepared: &Prepared,
-) -> &'f [Form] {
-    forms.get_or_insert_with(|| {
-        let columns = prepared.columns.get().map_or(&[][..], Vec::as_slice);
-        let forms = match returns {
-            Returns::Affected => Ok(Vec::new()),
-            Returns::Visible(table) => {
-                value::forms(columns, table.visible().iter().map(|column| column.kind))
-            }
-            Returns::Numbered(table) => {
-                let visible = table.visible().iter().map(|column| column.kind);
-                value::forms(columns, visible.chain([ColumnType::Int]))
-            }
-            Returns::Types(kinds) => value::forms(columns, kinds.iter().copied()),
-        };
-        forms.unwrap_or_else(|(position, cause)| {
-            reply.unreadable = Some(unreadable(returns, position, &cause));
-            Vec::new()
-        })
-    })
-}
-
-fn unreadable(returns: &Returns, position: usize, cause: &BoxError) -> Error {
-    let error = match returns {
-        Returns::Visible(table) | Returns::Numbered(table) => {
-            let name = table.columns.get(position).map_or("", |column| column.name);
-            Error::corrupt(table.entity, name)
-        }
-        _ => Error::corrupt("Sql", format!("column {} of the result", position + 1)),
-    };
-    error.with_context(cause.to_string())
 }
 
 fn column_types(message: Message<'_>) -> io::Result<Vec<u32>> {

@@ -5,8 +5,8 @@ use larder_sql::{Lock, Statements};
 
 use crate::{
     error::Failure,
+    reply::Reply,
     session::{Command, Session, next_reply},
-    trip::Reply,
     verb::{execute, execute_step, one_statement, outcome},
 };
 

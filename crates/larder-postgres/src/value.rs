@@ -160,32 +160,48 @@ fn form(kind: ColumnType, found: u32) -> Option<Form> {
     })
 }
 
-/// Reads a row whose first columns are in these forms: the number of columns, then each behind its length, -1 for NULL.
+/// Takes a row off the rest, whose first columns are in these forms: the number of columns, then each behind its length, -1
+/// for NULL.
 ///
 /// # Errors
 /// The position of the column that cannot be read, and why.
-pub(crate) fn row(message: &[u8], forms: &[Form]) -> Result<Row, (usize, BoxError)> {
-    let mut rest = message.get(size_of::<u16>()..).unwrap_or_default();
+pub(crate) fn row(rest: &mut &[u8], forms: &[Form]) -> Result<Row, (usize, BoxError)> {
     let mut values = Vec::with_capacity(forms.len());
-    for (position, &form) in forms.iter().enumerate() {
-        let value = next_column(&mut rest).and_then(|column| match column {
-            Some(bytes) => decode(form, bytes),
-            None => Ok(Value::Null),
-        });
-        values.push(value.map_err(|error| (position, error))?);
+    let mut wrong = None;
+    for position in 0..next_number(rest).map_err(|error| (0, error))? {
+        let column = next_column(rest).map_err(|error| (position, error))?;
+        let Some(&form) = forms.get(position) else { continue };
+        match column.map_or(Ok(Value::Null), |bytes| decode(form, bytes)) {
+            Ok(value) => values.push(value),
+            // What follows is to be taken off all the same.
+            Err(error) => wrong = wrong.or(Some((position, error))),
+        }
     }
-    Ok(Row::new(values))
+    wrong.map_or_else(|| Ok(Row::new(values)), Err)
+}
+
+fn next_number(rest: &mut &[u8]) -> Result<usize, BoxError> {
+    Ok(u16::from_be_bytes(*next_chunk(rest)?).into())
 }
 
 fn next_column<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, BoxError> {
-    const CUT_OFF: &str = "the row is cut off";
-    let (length, behind) = rest.split_first_chunk().ok_or(CUT_OFF)?;
-    *rest = behind;
     // Only the length of NULL is negative.
-    let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else { return Ok(None) };
-    let (column, behind) = rest.split_at_checked(length).ok_or(CUT_OFF)?;
+    let Ok(length) = usize::try_from(i32::from_be_bytes(*next_chunk(rest)?)) else { return Ok(None) };
+    let (column, behind) = rest.split_at_checked(length).ok_or_else(|| cut_off(rest))?;
     *rest = behind;
     Ok(Some(column))
+}
+
+fn next_chunk<'a, const LENGTH: usize>(rest: &mut &'a [u8]) -> Result<&'a [u8; LENGTH], BoxError> {
+    let (chunk, behind) = rest.split_first_chunk().ok_or_else(|| cut_off(rest))?;
+    *rest = behind;
+    Ok(chunk)
+}
+
+/// Nothing more can be read.
+fn cut_off(rest: &mut &[u8]) -> BoxError {
+    *rest = &[];
+    "the row is cut off".into()
 }
 
 fn decode(form: Form, bytes: &[u8]) -> Result<Value, BoxError> {

@@ -7,7 +7,7 @@ use larder_core::{
 };
 use larder_sql::{Dialect, Lock, Rendered, Statements};
 
-use crate::{error::Failure, session::Session, trip::Reply};
+use crate::{error::Failure, reply::Contents, session::Session};
 
 const POSTGRES: Dialect = Dialect::Postgres;
 
@@ -69,7 +69,7 @@ pub(crate) fn one_statement(statements: &Statements, verb: &Verb, lock: Option<L
 }
 
 /// What the reply to a verb's one statement answers.
-pub(crate) fn outcome(verb: &Verb, reply: Reply) -> Outcome {
+pub(crate) fn outcome(verb: &Verb, reply: Contents) -> Outcome {
     match verb {
         Verb::Get(_) | Verb::Upsert(_) => Outcome::Row(reply.rows.into_iter().next()),
         Verb::Count(_) => Outcome::Count(number(&reply.rows)),

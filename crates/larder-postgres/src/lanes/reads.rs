@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use larder_core::{Filter, Select, Step, Unit, Verb, lane::Item};
+use larder_core::{Filter, Result, Select, Step, Unit, Verb, lane::Item};
 use larder_sql::{Batchable, Rendered, Statements, batch_answers};
 use tokio::time::timeout_at;
 
@@ -11,8 +11,8 @@ use crate::{
     call::{Answer, Job, on_a_session},
     error::Failure,
     pool::Slot,
+    reply::Reply,
     session::{Command, Session, next_reply},
-    trip::Reply,
     unit::{self, BEGIN_SNAPSHOT},
     verb::{one_statement, outcome},
 };
@@ -134,8 +134,8 @@ fn answer(mut part: Part, replies: Vec<Result<Reply, Failure>>) -> Vec<Part> {
     }
     let is_alone = part.len() == 1;
     if let Some(item) = part.pop_if(|_| is_alone) {
-        let answer = answer_of(&item.work, replies).map_err(Failure::into_error);
-        item.answer(answer);
+        let (read, caller) = item.split();
+        caller.answer(Ok(Answer::Unread(Unread { read, replies })));
         return Vec::new();
     }
     let complete = replies.into_iter().map(|reply| reply.and_then(Reply::complete));
@@ -160,16 +160,27 @@ fn look_ups(items: &[Item<Read, Answer>]) -> Vec<(&Verb, &Batchable)> {
     look_ups
 }
 
-fn answer_of(read: &Read, replies: Vec<Result<Reply, Failure>>) -> Result<Answer, Failure> {
-    match read {
-        Read::LookUp(verb, _) | Read::Verb(verb) => {
-            let reply = next_reply(&mut replies.into_iter());
-            let reply = reply.and_then(Reply::complete).map_err(|failure| failure.explained(Some(verb)))?;
-            Ok(Answer::Outcome(outcome(verb, reply)))
-        }
-        Read::Unit(steps) => {
-            Ok(Answer::Outcomes(unit::judge(steps, replies.into_iter())?.unwrap_or_default()))
-        }
+/// What a read was answered.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    read: Read,
+    replies: Vec<Result<Reply, Failure>>,
+}
+
+impl Unread {
+    /// Reads it.
+    pub(super) fn read(self) -> Result<Answer> {
+        let mut replies = self.replies.into_iter();
+        let answer = match &self.read {
+            Read::LookUp(verb, _) | Read::Verb(verb) => next_reply(&mut replies)
+                .and_then(Reply::complete)
+                .map(|reply| Answer::Outcome(outcome(verb, reply)))
+                .map_err(|failure| failure.explained(Some(verb))),
+            Read::Unit(steps) => {
+                unit::judge(steps, replies).map(|outcomes| Answer::Outcomes(outcomes.unwrap_or_default()))
+            }
+        };
+        answer.map_err(Failure::into_error)
     }
 }
 

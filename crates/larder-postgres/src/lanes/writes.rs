@@ -15,8 +15,8 @@ use crate::{
     call::{Answer, Job, call_by, on_a_session},
     error::Failure,
     pool::{BATCH_LOCK_TIMEOUT, Slot},
+    reply::Reply,
     session::{Command, Session, next_reply},
-    trip::Reply,
     unit::{always_holds, is_atomic_alone, lock, may_have_to_explain},
     verb::{one_statement, outcome},
 };
@@ -157,7 +157,8 @@ fn step_of_all(group: &[Waiting], index: usize) -> Vec<(&Verb, &Batchable)> {
 /// The outcomes of each write of a group, from the replies to its statements; an error where a row cannot be read.
 fn outcomes(group: &[Waiting], replies: Vec<Reply>) -> Vec<Vec<Result<Outcome>>> {
     let mut of_items: Vec<Vec<_>> = group.iter().map(|_| Vec::with_capacity(replies.len())).collect();
-    for (index, mut reply) in replies.into_iter().enumerate() {
+    for (index, reply) in replies.into_iter().enumerate() {
+        let mut reply = reply.read();
         let unreadable = reply.unreadable.take();
         let answers = match group {
             [item] => vec![outcome(&item.work.steps[index].verb, reply)],
