@@ -21,6 +21,9 @@ use crate::{
 /// each call would grow without end.
 const STATEMENTS: usize = 500;
 
+/// How many bytes of several statements are worth sending before the last of them is written.
+const SENT_AHEAD: usize = 16 * 1024;
+
 #[derive(Debug)]
 pub(crate) struct Session {
     wire: Wire,
@@ -196,7 +199,9 @@ impl Session {
                 self.spoilt = true;
                 return Err(Failure::Refused(unsendable(&error)));
             }
-            self.wire.send_ahead().await;
+            if self.wire.out.len() > SENT_AHEAD {
+                self.wire.send_ahead().await;
+            }
         }
         trip.sync(&mut self.wire.out);
         let mut affected = 0;
