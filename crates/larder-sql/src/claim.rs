@@ -18,6 +18,9 @@ const SHARES: &str = "shares";
 const WINDOW_PER_ROW: u64 = 2;
 const WINDOW_AT_LEAST: u64 = 32;
 
+/// The most rows that are chosen for several claims together: each has a place in an array.
+const MOST_DEALT: u32 = 4096;
+
 fn key_name(index: usize) -> String {
     format!("#key{index}")
 }
@@ -63,7 +66,7 @@ pub(crate) fn write_claim(mut writer: Writer, claim: &Claim) -> Statement {
 }
 
 /// What claims of several callers choose together: as many rows as all of them may have. `None` when they do not ask for the
-/// same: see [`join_filters`].
+/// same (see [`join_filters`]), or for more than [`MOST_DEALT`].
 pub(crate) fn joined(claims: &[&Claim]) -> Option<Claim> {
     let (first, rest) = claims.split_first()?;
     let mut all = (*first).clone();
@@ -73,7 +76,7 @@ pub(crate) fn joined(claims: &[&Claim]) -> Option<Claim> {
     all.limit = claims.iter().map(|claim| claim.limit).fold(0, u32::saturating_add);
     // One row each is what they would get one after the other.
     all.fair_by = claims.iter().find_map(|claim| takes_turns_by(claim));
-    Some(all)
+    (all.limit <= MOST_DEALT).then_some(all)
 }
 
 /// Claims of several callers as one statement on PostgreSQL: rows are chosen for all of them together, as [`joined`] says, and
@@ -100,9 +103,8 @@ fn dealt(writer: &mut Writer, claim: &Claim) {
     writer.push_formatted(format_args!(") AS {PLACE} FROM \"chosen\"), "));
 }
 
-/// Gives the shares their rows: what each claim sets, and which places are its own.
+/// Gives the shares their rows, one for each place: what its claim sets, the place, and the claim's number.
 fn share_columns(binds: &mut [Bind], first_column: usize, claims: &[&Claim]) {
-    let mut next_place = 1_i64;
     let mut rows: Vec<Vec<Value>> = Vec::with_capacity(claims.len());
     for (claim, number) in claims.iter().zip(0_i64..) {
         let mut writer = Writer::of_binds(Dialect::Postgres, claim.table);
@@ -111,10 +113,11 @@ fn share_columns(binds: &mut [Bind], first_column: usize, claims: &[&Claim]) {
             Bind::One { value, .. } => Some(value.clone()),
             Bind::Many { .. } => None,
         });
-        let last_place = next_place + i64::from(claim.limit) - 1;
-        let share = [Value::Int(next_place), Value::Int(last_place), Value::Int(number)];
-        rows.push(set.chain(share).collect());
-        next_place = last_place + 1;
+        let set: Vec<Value> = set.collect();
+        for _ in 0..claim.limit {
+            let place = rows.len() as i64 + 1;
+            rows.push(set.iter().cloned().chain([Value::Int(place), Value::Int(number)]).collect());
+        }
     }
     for (position, bind) in binds[first_column..].iter_mut().enumerate() {
         let Bind::One { kind, .. } = *bind else { continue };
@@ -308,9 +311,7 @@ fn change(writer: &mut Writer, claim: &Claim, chosen: &str, shares: &'static str
     writer.same_key(chosen.trim_matches('"'), key_name);
     let is_shared = !shares.is_empty();
     if is_shared {
-        writer.push_formatted(format_args!(" AND {chosen}.{PLACE} BETWEEN "));
-        writer.bind(ColumnType::Int, NUMBER);
-        writer.push(" AND ");
+        writer.push_formatted(format_args!(" AND {chosen}.{PLACE} = "));
         writer.bind(ColumnType::Int, NUMBER);
     }
     writer.push(" RETURNING ");
@@ -455,7 +456,7 @@ mod tests {
         };
         let all = joined(&[&one, &other]).expect("claims of the same");
         let statement = write_claims(Writer::new(Dialect::Postgres, &JOBS), &all, &[&one, &other]);
-        let dealt = r##""dealt" AS (SELECT *, row_number() OVER (ORDER BY "#order0" ASC NULLS LAST, "#order1" ASC) AS "#place" FROM "chosen"), "changed" AS (UPDATE "jobs" SET "status" = "shares"."2"::"job_status", "count" = "jobs"."count" + "shares"."3" FROM "dealt", unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS "shares" ("2", "3", "4", "5", "6") WHERE "jobs"."id" = "dealt"."#key0" AND "dealt"."#place" BETWEEN "shares"."4" AND "shares"."5" RETURNING "##;
+        let dealt = r##""dealt" AS (SELECT *, row_number() OVER (ORDER BY "#order0" ASC NULLS LAST, "#order1" ASC) AS "#place" FROM "chosen"), "changed" AS (UPDATE "jobs" SET "status" = "shares"."2"::"job_status", "count" = "jobs"."count" + "shares"."3" FROM "dealt", unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) AS "shares" ("2", "3", "4", "5") WHERE "jobs"."id" = "dealt"."#key0" AND "dealt"."#place" = "shares"."4" RETURNING "##;
         assert!(statement.text.contains(dealt), "{}", statement.text);
         assert!(statement.text.contains(" LIMIT 3 "), "{}", statement.text);
         assert!(
@@ -470,11 +471,9 @@ mod tests {
                 Bind::One { .. } => panic!("no array"),
             })
             .collect();
-        let ints = |ints: [i64; 2]| ints.map(Value::Int).to_vec();
-        assert_eq!(
-            columns,
-            [vec![text("ON"), text("it's off")], ints([1, 2]), ints([1, 3]), ints([2, 3]), ints([0, 1])]
-        );
+        let ints = |ints: [i64; 3]| ints.map(Value::Int).to_vec();
+        let texts = vec![text("ON"), text("ON"), text("it's off")];
+        assert_eq!(columns, [texts, ints([1, 1, 2]), ints([1, 2, 3]), ints([0, 0, 1])]);
         assert!(
             matches!(&statement.binds[0], Bind::One { value: Value::Time(time), .. } if time.timestamp() == 5)
         );
