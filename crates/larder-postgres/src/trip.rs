@@ -157,7 +157,7 @@ impl<'a> Trip<'a> {
     /// When the message makes no sense here.
     pub(crate) fn take(&mut self, message: Message<'_>) -> io::Result<bool> {
         match (message.tag, self.asked.get(self.next)) {
-            (DATA_ROW_TAG, Some(Asked::Statement(returns, _))) if **returns != Returns::Affected => {
+            (DATA_ROW_TAG, Some(Asked::Statement(returns, _))) if !matches!(returns, Returns::Affected) => {
                 self.rows.extend_from_slice(message.body);
             }
             (ROW_DESCRIPTION_TAG, Some(Asked::Statement(_, prepared))) => {
@@ -266,4 +266,140 @@ fn affected(tag: &[u8]) -> u64 {
     let tag = tag.strip_suffix(&[0]).unwrap_or(tag);
     let number = tag.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
     std::str::from_utf8(number).ok().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use larder_core::{ColumnType, Value};
+
+    use super::*;
+
+    static NUMBERS: std::sync::LazyLock<Returns> =
+        std::sync::LazyLock::new(|| Returns::Types(vec![ColumnType::Int]));
+
+    /// A trip of these: a number is a statement that is prepared already, `+` one that is not, `s` a script, `;` a sync.
+    fn trip(asks: &str) -> Trip<'static> {
+        let (mut trip, mut out) = (Trip::new(0), BytesMut::new());
+        for ask in asks.chars() {
+            let prepared = Prepared::new(ask.to_string());
+            match ask {
+                ';' => trip.sync(&mut out),
+                's' => trip.ask_script(&mut out, "script").expect("a script"),
+                '+' => trip.ask(&mut out, prepared, Some("text"), &[], &NUMBERS).expect("a statement"),
+                _ => {
+                    prepared.described(vec![20]);
+                    trip.ask(&mut out, prepared, None, &[], &NUMBERS).expect("a statement");
+                }
+            }
+        }
+        trip.sync(&mut out);
+        trip
+    }
+
+    /// A description of one column, a `bigint` called `n`: of no table, eight bytes long, binary.
+    const COLUMN: &[u8] = b"\0\x01n\0\0\0\0\0\0\0\0\0\0\x14\0\x08\xff\xff\xff\xff\0\x01";
+    /// A row with the number 7.
+    const NUMBER: &[u8] = b"\0\x01\0\0\0\x08\0\0\0\0\0\0\0\x07";
+
+    /// Feeds messages by their tags; true when the last was the last of the trip.
+    fn take(trip: &mut Trip<'_>, tags: &str) -> io::Result<bool> {
+        let mut is_last = false;
+        for tag in tags.bytes() {
+            let body = match tag {
+                b'T' => COLUMN.to_vec(),
+                b'D' => NUMBER.to_vec(),
+                b'C' => b"SELECT 1\0".to_vec(),
+                b'E' => b"SERROR\0VERROR\0C22012\0Mdivision by zero\0\0".to_vec(),
+                b'F' => b"SFATAL\0VFATAL\0C57P01\0Mterminating\0\0".to_vec(),
+                b'Z' => b"I".to_vec(),
+                b'!' => b"E".to_vec(),
+                _ => Vec::new(),
+            };
+            let tag = match tag {
+                b'F' => b'E',
+                b'!' => b'Z',
+                tag => tag,
+            };
+            let length = u32::try_from(body.len() + 4).expect("a short message");
+            let whole = [&[tag], length.to_be_bytes().as_slice(), &body].concat();
+            assert!(!is_last, "there is more after the last");
+            is_last = trip.take(Message { tag, body: &body, whole: &whole })?;
+        }
+        Ok(is_last)
+    }
+
+    /// How each ended: a row, nothing, an error of the server, or not executed.
+    fn ends(trip: Trip<'_>) -> String {
+        let end = |reply: Result<Reply, Failure>| match reply.map(Reply::read) {
+            Ok(contents) if contents.rows.is_empty() => '.',
+            Ok(contents) if contents.rows[0].get(0) == Some(&Value::Int(7)) => 'r',
+            Err(Failure::Server(_)) => 'e',
+            Err(Failure::Skipped) => '-',
+            _ => '?',
+        };
+        trip.replies().expect("the session goes on").into_iter().map(end).collect()
+    }
+
+    fn told(asks: &str, tags: &str) -> String {
+        let mut trip = trip(asks);
+        assert!(take(&mut trip, tags).expect("messages that make sense"), "{asks}: {tags} is all");
+        ends(trip)
+    }
+
+    #[test]
+    fn each_gets_its_own_answer() {
+        assert_eq!(told("1", "2DCZ"), "r");
+        assert_eq!(told("12", "2DC2CZ"), "r.");
+        assert_eq!(told("+1", "1tT2DC2CZ"), "r.");
+        assert_eq!(told("+", "1tn2CZ"), ".");
+        assert_eq!(told("1;2", "2CZ2DCZ"), ".r");
+        assert_eq!(told("s", "CCCZ"), ".");
+        assert_eq!(told("1s2", "2DCZTDCZ2DCZ"), "r.r");
+        assert_eq!(told("1", "N2SDACZ"), "r", "news among the answers");
+    }
+
+    #[test]
+    fn what_follows_an_error_is_skipped_up_to_the_sync() {
+        assert_eq!(told("123", "2DC2EZ"), "re-");
+        assert_eq!(told("12;3", "EZ2DCZ"), "e-r");
+        assert_eq!(told("+1", "EZ"), "e-");
+        assert_eq!(told("s1", "CEZ2DCZ"), "er");
+        assert_eq!(told("1", "2DDEZ"), "e", "the rows before the error are forgotten");
+    }
+
+    #[test]
+    fn an_error_of_the_commit_is_that_of_the_last() {
+        assert_eq!(told("12", "2DC2DCEZ"), "re");
+    }
+
+    #[test]
+    fn the_end_of_the_session_is_the_end_of_the_trip() {
+        let mut trip = trip("12");
+        assert!(take(&mut trip, "2DCF").expect("a reason"));
+        let Err(Failure::Lost(lost)) = trip.replies() else { panic!("the session is lost") };
+        assert!(lost.nothing_applied);
+    }
+
+    #[test]
+    fn it_knows_whether_a_transaction_is_open() {
+        let mut trip = trip("1");
+        assert!(take(&mut trip, "2E!").expect("messages"));
+        assert!(trip.is_in_transaction());
+    }
+
+    #[test]
+    fn what_makes_no_sense_breaks_the_trip() {
+        assert!(take(&mut trip("12"), "2CZ").is_err(), "ready without an answer");
+        let unsupported = take(&mut trip("1"), "2G").expect_err("it wants a file");
+        assert_eq!(unsupported.kind(), io::ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn replies_can_be_had_as_they_come() {
+        let mut trip = trip("12");
+        take(&mut trip, "2DC").expect("an answer");
+        assert_eq!(trip.replies_so_far().len(), 1);
+        take(&mut trip, "2CZ").expect("the other");
+        assert_eq!(ends(trip), ".");
+    }
 }

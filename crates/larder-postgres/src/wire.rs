@@ -13,7 +13,7 @@ use postgres_protocol::message::{
     backend::{ERROR_RESPONSE_TAG, Header},
     frontend,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 
 use crate::login::Stream;
 
@@ -38,8 +38,8 @@ pub(crate) struct Message<'a> {
 }
 
 /// A connection.
-pub(crate) struct Wire {
-    stream: Stream,
+pub(crate) struct Wire<S = Stream> {
+    stream: S,
     /// What is to be sent next.
     pub(crate) out: BytesMut,
     input: BytesMut,
@@ -50,7 +50,7 @@ pub(crate) struct Wire {
     has_ended: bool,
 }
 
-impl fmt::Debug for Wire {
+impl<S> fmt::Debug for Wire<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wire").field("has_ended", &self.has_ended).finish_non_exhaustive()
     }
@@ -64,8 +64,8 @@ pub(crate) struct Broken {
     pub(crate) nothing_sent: bool,
 }
 
-impl Wire {
-    pub(crate) fn new(stream: Stream) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    pub(crate) fn new(stream: S) -> Self {
         Self {
             stream,
             out: BytesMut::with_capacity(BUFFER),
@@ -196,5 +196,115 @@ fn message_length(input: &[u8]) -> io::Result<Option<usize>> {
 fn shrink(buffer: &mut BytesMut) {
     if buffer.is_empty() && buffer.capacity() > LARGEST_KEPT {
         *buffer = BytesMut::with_capacity(BUFFER);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncWriteExt as _, DuplexStream, duplex},
+        time::timeout,
+    };
+
+    use super::*;
+
+    /// A wire over a stream that holds so many bytes in each direction, and the server's end.
+    fn wire(holds: usize) -> (Wire<DuplexStream>, DuplexStream) {
+        let (own, servers) = duplex(holds);
+        (Wire::new(own), servers)
+    }
+
+    fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 4).expect("a short message");
+        [&[tag], length.to_be_bytes().as_slice(), body].concat()
+    }
+
+    /// Takes messages until one with the tag `Z`.
+    fn collect(taken: &mut Vec<(u8, Vec<u8>)>) -> impl FnMut(Message<'_>) -> io::Result<bool> + '_ {
+        |message| {
+            taken.push((message.tag, message.body.to_vec()));
+            Ok(message.tag == b'Z')
+        }
+    }
+
+    async fn in_time<T>(future: impl Future<Output = T>) -> T {
+        timeout(Duration::from_secs(10), future).await.expect("neither side waits for the other")
+    }
+
+    #[tokio::test]
+    async fn messages_are_whole_however_they_arrive() {
+        let sent = [(b'D', vec![7; 100]), (b'C', Vec::new()), (b'Z', vec![b'I'])];
+        let bytes: Vec<u8> = sent.iter().flat_map(|(tag, body)| message(*tag, body)).collect();
+        for piece in [1, 4, 5, 6, 105, 106, 1000] {
+            let (mut wire, mut server) = wire(piece);
+            let mut taken = Vec::new();
+            let serve = async { server.write_all(&bytes).await.expect("the wire reads") };
+            let (exchanged, ()) =
+                in_time(async { tokio::join!(wire.exchange(collect(&mut taken)), serve) }).await;
+            exchanged.expect("an exchange");
+            assert_eq!(taken, sent, "in pieces of {piece}");
+        }
+    }
+
+    #[tokio::test]
+    async fn it_reads_while_it_writes() {
+        let (mut wire, mut server) = wire(64);
+        wire.out.extend_from_slice(&vec![1; 300_000]);
+        let rows = message(b'D', &vec![2; 200_000]);
+        let serve = async {
+            // A server that says all it has to say before it listens.
+            server.write_all(&rows).await.expect("the wire reads");
+            server.read_exact(&mut vec![0; 300_000]).await.expect("the wire writes");
+            server.write_all(&message(b'Z', b"I")).await.expect("the wire reads");
+        };
+        let mut taken = Vec::new();
+        let (exchanged, ()) =
+            in_time(async { tokio::join!(wire.exchange(collect(&mut taken)), serve) }).await;
+        exchanged.expect("an exchange");
+        assert_eq!(taken.len(), 2);
+        assert!(wire.input.capacity() <= LARGEST_KEPT && wire.out.capacity() <= LARGEST_KEPT);
+    }
+
+    #[tokio::test]
+    async fn a_cut_connection_says_whether_anything_was_sent() {
+        let (mut unsent, server) = wire(64);
+        drop(server);
+        unsent.out.extend_from_slice(b"something");
+        let broken = in_time(unsent.exchange(|_| Ok(false))).await.expect_err("nobody is there");
+        assert!(broken.nothing_sent && unsent.has_ended());
+
+        let (mut sent, mut server) = wire(64);
+        sent.out.extend_from_slice(b"something");
+        let cut = async move {
+            server.read_exact(&mut [0; 4]).await.expect("the wire writes");
+            server.write_all(&message(b'Z', b"I")[..3]).await.expect("the wire reads");
+        };
+        let (exchanged, ()) = in_time(async { tokio::join!(sent.exchange(|_| Ok(false)), cut) }).await;
+        let broken = exchanged.expect_err("the answer is cut off");
+        assert_eq!((broken.cause.kind(), broken.nothing_sent), (io::ErrorKind::UnexpectedEof, false));
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_known_to_have_ended() {
+        let (mut idle, mut server) = wire(64);
+        assert!(!idle.has_ended());
+        server.write_all(&message(b'N', b"news\0")).await.expect("room");
+        assert!(!idle.has_ended(), "news are no end");
+        server.write_all(&message(b'E', b"SFATAL\0\0")).await.expect("room");
+        assert!(idle.has_ended(), "the server says why it hangs up");
+
+        let (mut cut, server) = wire(64);
+        drop(server);
+        assert!(cut.has_ended());
+    }
+
+    #[tokio::test]
+    async fn a_message_of_an_impossible_length_breaks_the_connection() {
+        let (mut wire, mut server) = wire(64);
+        server.write_all(&[b'D', 0, 0, 0, 3]).await.expect("room");
+        let broken = in_time(wire.exchange(|_| Ok(false))).await.expect_err("no such message");
+        assert_eq!(broken.cause.kind(), io::ErrorKind::InvalidData);
     }
 }

@@ -6,6 +6,7 @@ mod common;
 mod config;
 mod errors;
 mod faults;
+mod protocol;
 mod schema;
 mod tls;
 mod transactions;
