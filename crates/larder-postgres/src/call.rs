@@ -31,7 +31,7 @@ pub(crate) enum Answer {
     Sql(SqlOutcome),
     Version(String),
     /// What a read was answered, to be read by whoever asked.
-    Unread(Unread),
+    Unread(Box<Unread>),
 }
 
 impl Answer {

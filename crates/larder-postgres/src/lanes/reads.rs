@@ -135,7 +135,7 @@ fn answer(mut part: Part, replies: Vec<Result<Reply, Failure>>) -> Vec<Part> {
     let is_alone = part.len() == 1;
     if let Some(item) = part.pop_if(|_| is_alone) {
         let (read, caller) = item.split();
-        caller.answer(Ok(Answer::Unread(Unread { read, replies })));
+        caller.answer(Ok(Answer::Unread(Box::new(Unread { read, replies }))));
         return Vec::new();
     }
     let complete = replies.into_iter().map(|reply| reply.and_then(Reply::complete));
