@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use larder_testing::{Postgres, poll_until};
 use tokio::net::TcpStream;
+use tokio_postgres::NoTls;
 
 const ENDING: &str = "LARDER_TESTING_ENDING";
 const SOON: Duration = Duration::from_secs(20);
@@ -50,14 +51,15 @@ async fn a_given_url_that_does_not_answer_is_an_error() {
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(said.contains("postgres://me:***@127.0.0.1:1 from LARDER_TEST_POSTGRES_URL"), "{said}");
+    assert!(said.contains("refused"), "{said}");
     assert!(!said.contains("secret"), "{said}");
 }
 
 async fn announce(server: &Postgres) {
     let database = server.database().await.unwrap();
-    let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(database.url()).await.unwrap();
-    let directory: String =
-        sqlx::query_scalar("SHOW data_directory").fetch_one(&mut connection).await.unwrap();
+    let (client, connection) = tokio_postgres::connect(database.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let directory: String = client.query_one("SHOW data_directory", &[]).await.unwrap().get(0);
     println!("at {} {directory}", database.address().unwrap());
 }
 

@@ -1,14 +1,13 @@
 //! Where a server is looked for, and in which order.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Mutex;
 use url::Url;
 
 use super::background::Background;
+use super::login::Login;
 use super::server::{Keeper, Server};
 use super::{POSTGRES_URL, Postgres, binaries, local};
 use crate::TestingError;
@@ -79,10 +78,9 @@ impl PostgresBuilder {
     }
 
     async fn connect(&self, text: &str) -> Result<Server, TestingError> {
-        let wrong =
-            || format!("{POSTGRES_URL} is not a URL like postgres://user:password@host:5432/postgres");
-        let url = Url::parse(text).map_err(TestingError::caused(wrong()))?;
-        let admin = PgConnectOptions::from_str(text).map_err(TestingError::caused(wrong()))?;
+        let wrong = format!("{POSTGRES_URL} is not a URL like postgres://user:password@host:5432/postgres");
+        let url = Url::parse(text).map_err(TestingError::caused(wrong))?;
+        let admin = Login::from_url(&url).map_err(TestingError::caused(POSTGRES_URL))?;
         // The query could hold a password too.
         let origin = format!(
             "at {}://{}{}@{}:{} from {POSTGRES_URL}",

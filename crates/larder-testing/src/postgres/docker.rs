@@ -2,9 +2,7 @@
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::str::FromStr;
 
-use sqlx::postgres::PgConnectOptions;
 use testcontainers::core::wait::LogWaitStrategy;
 use testcontainers::core::{IntoContainerPort, WaitFor};
 use testcontainers::runners::AsyncRunner;
@@ -13,6 +11,7 @@ use url::Url;
 
 use super::background::Background;
 use super::local::{options, random_hex};
+use super::login::Login;
 use super::server::{Keeper, Server};
 use crate::TestingError;
 
@@ -58,8 +57,7 @@ pub(super) async fn start(durable: bool) -> Result<Server, TestingError> {
     let authority = runtime.run(run(name, password.clone(), durable)).await??;
     let url = Url::parse(&format!("postgres://postgres:{password}@{authority}/postgres"))
         .map_err(TestingError::caused("cannot write the container's URL"))?;
-    let admin = PgConnectOptions::from_str(url.as_str())
-        .map_err(TestingError::caused("cannot read the container's URL"))?;
+    let admin = Login::from_url(&url)?;
     let origin = format!("in Docker (image {IMAGE}:{TAG})");
     Server::connect(runtime, admin, url, &origin, Keeper::Docker { _reaper: reaper }, durable).await
 }

@@ -6,10 +6,10 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
 
 use super::account::Account;
+use super::login::Login;
 use super::supervisor::Supervisor;
 use crate::TestingError;
 
@@ -17,7 +17,7 @@ use crate::TestingError;
 pub(super) struct Local {
     pub(super) supervisor: Supervisor,
     /// By the Unix socket, where no password is asked for: an administrator's connection costs no SCRAM exchange.
-    pub(super) admin: PgConnectOptions,
+    pub(super) admin: Login,
     /// The way for tests: TCP, with the password.
     pub(super) url: Url,
     /// " started from …", to follow the version.
@@ -44,12 +44,7 @@ pub(super) async fn start(
     let port = supervisor.port();
     let url = Url::parse(&format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres"))
         .map_err(TestingError::caused("cannot write the server's URL"))?;
-    let admin = PgConnectOptions::new_without_pgpass()
-        .socket(&directory)
-        .port(port)
-        .username("postgres")
-        .database("postgres")
-        .ssl_mode(PgSslMode::Disable);
+    let admin = Login::by_socket(&directory, port)?;
     let user = account.map(|account| format!(" (as user {})", account.name)).unwrap_or_default();
     let origin = format!("started from {}{user}", binaries.display());
     Ok(Local { supervisor, admin, url, origin })

@@ -17,14 +17,18 @@ mod database;
 #[cfg(feature = "docker")]
 mod docker;
 mod local;
+mod login;
+mod pool;
 mod server;
 mod supervisor;
+mod tls;
 
 pub use builder::PostgresBuilder;
 pub use database::{PostgresDatabase, Template};
 use server::Server;
 
-/// The environment variable that names a server for tests: the URL of a user that may create databases.
+/// The environment variable that names a server for tests: the URL of a user that may create databases. It has to say
+/// everything, as libpq's own variables and files are not read.
 pub const POSTGRES_URL: &str = "LARDER_TEST_POSTGRES_URL";
 
 /// A running PostgreSQL server.

@@ -1,20 +1,21 @@
 //! A server that can be reached: who keeps it, and the administrator's connections to it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::sync::Mutex;
 use url::Url;
 
 use super::background::Background;
+use super::login::{Login, reason};
+use super::pool::Pool;
 use super::supervisor::Supervisor;
 use crate::TestingError;
 
 /// Shared by the handle of the server and those of its databases: the last one ends it.
 pub(super) struct Server {
     runtime: Background,
-    pool: PgPool,
+    pool: Arc<Pool>,
     pub(super) url: Url,
     pub(super) origin: String,
     pub(super) keeper: Keeper,
@@ -35,32 +36,29 @@ impl Server {
     /// Connects as the administrator. `origin` follows the version in what the server says of itself.
     pub(super) async fn connect(
         runtime: Background,
-        admin: PgConnectOptions,
+        admin: Login,
         url: Url,
         origin: &str,
         keeper: Keeper,
         durable: bool,
     ) -> Result<Self, TestingError> {
         let connecting = async move {
-            // One connection first: a pool would ask a server that is not there for a minute, and hide why it failed.
-            let mut connection = PgConnection::connect_with(&admin).await?;
-            let facts = sqlx::query(
-                "SELECT current_setting('server_version'), current_setting('server_version_num')::int, \
-                 current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off'",
-            );
-            let row = facts.fetch_one(&mut connection).await?;
-            let facts = (row.try_get::<String, _>(0)?, row.try_get::<i32, _>(1)?, row.try_get::<bool, _>(2)?);
-            let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(60));
-            Ok::<_, sqlx::Error>((pool.connect_lazy_with(admin), facts))
+            // Not through the pool: it would ask a server that is not there for a minute, and hide why it failed.
+            let client = admin.connect().await?;
+            let facts = "SELECT current_setting('server_version'), current_setting('server_version_num')::int, \
+                         current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off'";
+            let row = client.query_one(facts, &[]).await?;
+            let facts = (row.try_get::<_, String>(0)?, row.try_get::<_, i32>(1)?, row.try_get::<_, bool>(2)?);
+            Ok::<_, tokio_postgres::Error>((Pool::new(admin, client), facts))
         };
         let context = format!("cannot connect to PostgreSQL {origin}");
-        let connected = runtime.run(connecting).await?;
+        let connected = runtime.run(connecting).await?.map_err(reason);
         let (pool, (version, number, is_durable)) = connected.map_err(TestingError::caused(context))?;
         let version = version.split(' ').next().unwrap_or_default();
         let origin = format!("PostgreSQL {version} {origin}");
         // Copying files was up to three times as fast as going through the log (PostgreSQL 15), synced or not.
         let file_copy = number >= 150_000;
-        let server = Self { runtime, pool, url, origin, keeper, file_copy };
+        let server = Self { runtime, pool: Arc::new(pool), url, origin, keeper, file_copy };
         if durable && !is_durable {
             return Err(TestingError::new(format!(
                 "{} is not durable: fsync or synchronous_commit is off",
@@ -72,17 +70,18 @@ impl Server {
 
     /// Runs statements that only the administrator may run, each in a transaction of its own.
     pub(super) async fn administer(&self, what: &str, statements: Vec<String>) -> Result<(), TestingError> {
-        let done = self.runtime.run(execute(self.pool.clone(), statements)).await?;
+        let pool = Arc::clone(&self.pool);
+        let done = self.runtime.run(async move { pool.execute(&statements).await }).await?;
         done.map_err(TestingError::caused(format!("cannot {what}")))
     }
 
     /// Drops a database, from a destructor: there is nobody to tell when it fails.
     pub(super) fn drop_database(&self, name: &str) {
-        let statements = vec![format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")];
+        let statements = [format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")];
         let (done, wait) = std::sync::mpsc::channel();
-        let pool = self.pool.clone();
+        let pool = Arc::clone(&self.pool);
         self.runtime.spawn(async move {
-            let _ = execute(pool, statements).await;
+            let _ = pool.execute(&statements).await;
             let _ = done.send(());
         });
         // Our own servers end with their databases. In theirs it would stay for good if the process ended first.
@@ -108,13 +107,4 @@ impl Server {
             ))),
         }
     }
-}
-
-async fn execute(pool: PgPool, statements: Vec<String>) -> Result<(), sqlx::Error> {
-    let mut connection = pool.acquire().await?;
-    for statement in statements {
-        // Names in them are ours: hexadecimal digits after a fixed word.
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
-    }
-    Ok(())
 }
