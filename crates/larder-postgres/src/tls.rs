@@ -30,8 +30,11 @@ pub(crate) fn connector(config: &PostgresConfig) -> Result<Option<MakeRustlsConn
         .map_err(|error| unusable("TLS cannot be used", error))?;
     let verifier: Arc<dyn ServerCertVerifier> = match config.ssl_mode {
         SslMode::VerifyFull => known_authority(config, provider)?,
-        SslMode::VerifyCa => Arc::new(AnyName(known_authority(config, provider)?)),
-        _ => Arc::new(AnyCertificate(provider)),
+        SslMode::VerifyCa => {
+            let authorities = Some(known_authority(config, Arc::clone(&provider))?);
+            Arc::new(AnyHost { authorities, provider })
+        }
+        _ => Arc::new(AnyHost { authorities: None, provider }),
     };
     let tls = versions.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     Ok(Some(MakeRustlsConnect::new(tls)))
@@ -68,11 +71,15 @@ fn roots_of(file: &Path) -> Result<RootCertStore> {
 
 type Verified<T> = std::result::Result<T, rustls::Error>;
 
-/// A certificate from a known authority, for whatever host.
+/// A certificate for whatever host, from a known authority or, without those, from anybody: `prefer` and `require` keep out who
+/// listens, not who pretends to be the server.
 #[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
+struct AnyHost {
+    authorities: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
+}
 
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for AnyHost {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -81,8 +88,9 @@ impl ServerCertVerifier for AnyName {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Verified<ServerCertVerified> {
+        let Some(authorities) = &self.authorities else { return Ok(ServerCertVerified::assertion()) };
         // The name is looked at last, when everything else is in order.
-        match self.0.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+        match authorities.verify_server_cert(certificate, intermediates, name, ocsp, now) {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -96,46 +104,7 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Verified<HandshakeSignatureValid> {
-        self.0.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Verified<HandshakeSignatureValid> {
-        self.0.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
-    }
-}
-
-/// Whatever certificate: `prefer` and `require` keep out who listens, not who pretends to be the server.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Verified<ServerCertVerified> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Verified<HandshakeSignatureValid> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
     }
 
@@ -145,11 +114,11 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Verified<HandshakeSignatureValid> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
