@@ -104,7 +104,7 @@ impl Lanes {
 
     async fn read(&self, read: Read, bytes: usize) -> Result<Answer> {
         let pool = Arc::clone(&self.pool);
-        let carry = |carrier| carry(carrier, pool, false, reads::carry);
+        let carry = |carrier| carry(carrier, pool, Sessions::Any, reads::carry);
         match self.reads.send(read, bytes, self.deadline(), carry).await? {
             Answer::Unread(unread) => unread.read(),
             answer => Ok(answer),
@@ -114,9 +114,8 @@ impl Lanes {
     async fn write(&self, lane: &Arc<Lane<Write, Answer>>, write: Write, bytes: usize) -> Result<Answer> {
         let pool = Arc::clone(&self.pool);
         // Claims pass over what is locked, and their planner knows best.
-        let for_batches = !Arc::ptr_eq(lane, &self.claims);
-        let trip = move |slot, session, batch| writes::carry(slot, session, batch, for_batches);
-        let carry = |carrier| carry(carrier, pool, for_batches, trip);
+        let sessions = if Arc::ptr_eq(lane, &self.claims) { Sessions::Living } else { Sessions::ForBatches };
+        let carry = |carrier| carry(carrier, pool, sessions, writes::carry);
         lane.send(write, bytes, self.deadline(), carry).await
     }
 
@@ -159,20 +158,26 @@ fn size(verb: &Verb) -> usize {
 async fn carry<W, F>(
     mut carrier: Carrier<W, Answer>,
     pool: Arc<Pool>,
-    for_batches: bool,
+    sessions: Sessions,
     trip: impl Fn(Slot, Session, Vec<Item<W, Answer>>) -> F,
 ) where
     W: Send + 'static,
     F: Future<Output = ()>,
 {
     while carrier.is_needed() {
-        // One that is alone needs no session for batches; whoever joins it meanwhile changes the session.
-        let ready = ready(&pool, for_batches && carrier.waiting() > 1).await;
+        let ready = ready(&pool, sessions.for_calls(carrier.waiting())).await;
         let Some(batch) = carrier.next_batch() else {
             if let Ok((slot, session)) = ready {
                 slot.give_back(session).await;
             }
             return;
+        };
+        let ready = match ready {
+            // Somebody joined it meanwhile.
+            Ok((slot, session)) if sessions.for_calls(batch.len()) == Sessions::ForBatches => {
+                slot.for_batches(session, deadline(&batch)).await.map(|session| (slot, session))
+            }
+            ready => ready,
         };
         match ready {
             Ok((slot, session)) => trip(slot, session, batch).await,
@@ -181,12 +186,34 @@ async fn carry<W, F>(
     }
 }
 
-async fn ready(pool: &Arc<Pool>, for_batches: bool) -> Result<(Slot, Session)> {
+/// Which sessions a lane's batches travel on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Sessions {
+    /// Whichever is idle: what fails is repeated.
+    Any,
+    /// One that is alive as far as anybody can know.
+    Living,
+    /// One like that, set to carry the writes of many.
+    ForBatches,
+}
+
+impl Sessions {
+    /// Which one so many calls need: one that is alone goes as if there were no lane.
+    fn for_calls(self, calls: usize) -> Self {
+        match self {
+            Self::ForBatches if calls <= 1 => Self::Living,
+            sessions => sessions,
+        }
+    }
+}
+
+async fn ready(pool: &Arc<Pool>, sessions: Sessions) -> Result<(Slot, Session)> {
     let deadline = Instant::now() + pool.config().timeout;
     let slot = pool.slot(deadline).await?;
-    let session = match for_batches {
-        true => slot.batch_session(deadline).await?,
-        false => slot.session(deadline).await?,
+    let session = match sessions {
+        Sessions::Any => slot.session(deadline).await?,
+        Sessions::Living => slot.living_session(deadline).await?,
+        Sessions::ForBatches => slot.batch_session(deadline).await?,
     };
     Ok((slot, session))
 }

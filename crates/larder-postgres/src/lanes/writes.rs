@@ -212,19 +212,11 @@ fn verdict(write: &Write, outcomes: Vec<Result<Outcome>>) -> Verdict {
 type Load = Vec<Group>;
 
 /// One batch on one slot.
-pub(super) async fn carry(slot: Slot, session: Session, mut batch: Vec<Waiting>, for_batches: bool) {
+pub(super) async fn carry(slot: Slot, session: Session, mut batch: Vec<Waiting>) {
     let is_lone = batch.len() == 1 && !session.for_batches;
     if let Some(item) = batch.pop_if(|_| is_lone) {
         return lone(slot, session, item).await;
     }
-    let session = match for_batches {
-        true => slot.for_batches(session, deadline(&batch)).await,
-        false => Ok(session),
-    };
-    let session = match session {
-        Ok(session) => session,
-        Err(error) => return answer_all(batch, &error),
-    };
     let mut trips = Trips { slot, loads: VecDeque::from([grouped(batch)]), session: Some(session) };
     while let Some(load) = trips.loads.pop_front() {
         trips.make(load).await;

@@ -65,6 +65,28 @@ async fn a_connection_that_was_cut_while_idle_is_replaced() {
     assert_eq!(number(&store, count(&USERS)).await, 3);
 }
 
+/// Where one connection was lost, the others may be dead too: before a write each is asked, because a write whose answer is
+/// lost cannot be repeated.
+#[tokio::test]
+async fn after_a_loss_idle_connections_are_asked_before_a_write() {
+    let fixture = Fixture::new().await;
+    let proxy = Proxy::start(fixture.database.address().unwrap()).await.unwrap();
+    let url = fixture.database.url_through(proxy.address()).unwrap();
+    let config = larder_postgres::PostgresConfig::parse(&format!("{url}?pool_size=2")).unwrap();
+    let store = larder_postgres::PostgresStore::connect(config).await.unwrap();
+    let mut transaction = store.begin(Begin::Serializable).await.unwrap();
+    transaction.execute(count(&USERS)).await.unwrap();
+    store.health().await.unwrap();
+    transaction.rollback().await.unwrap();
+    let suicide = "SELECT pg_terminate_backend(pg_backend_pid())";
+    store.sql(Sql::portable(suicide).returning([ColumnType::Bool])).await.unwrap_err();
+    // The question is sent, and its answer is lost; of a write nobody would know what became of it.
+    proxy.cut_after(1);
+    store.execute(insert(&USERS, vec![user(1, None)])).await.unwrap();
+    assert!(!proxy.spare());
+    assert_eq!(number(&store, count(&USERS)).await, 1);
+}
+
 /// The connection goes while the server works on it.
 #[tokio::test]
 async fn cut_in_the_middle() {
