@@ -179,7 +179,7 @@ impl Session {
         mut each: impl FnMut(Result<Reply, Failure>),
     ) -> Result<(), Failure> {
         let trip = self.pack_all(commands.iter().map(Ask::from))?;
-        let rest = self.make_each(trip, |trip| trip.replies_so_far().into_iter().for_each(&mut each)).await?;
+        let rest = self.make_each(trip, |trip| trip.replies_so_far().for_each(&mut each)).await?;
         rest.into_iter().for_each(each);
         if self.is_in_transaction {
             // What failed did so before its COMMIT.
@@ -195,9 +195,9 @@ impl Session {
         let mut trip = self.pack_all(ahead.into_iter())?;
         for Rendered { text, binds, .. } in statements {
             if let Err(error) = self.pack_statement(&mut trip, &text, &binds, &Returns::Affected) {
-                // What was sent before is not committed, and will not be.
+                // What was sent ahead waits for a sync that does not come.
                 self.spoilt = true;
-                return Err(Failure::Refused(unsendable(&error)));
+                return Err(self.unpacked(&error));
             }
             if self.wire.out.len() > SENT_AHEAD {
                 self.wire.send_ahead().await;
@@ -286,11 +286,9 @@ impl Session {
         let first = is_full.then_some(Ask::Script("DEALLOCATE ALL"));
         for ask in first.into_iter().chain(asks) {
             if let Err(error) = self.pack(&mut trip, ask) {
-                self.wire.out.clear();
-                self.forget_unprepared();
                 // What was forgotten just now is still there.
                 self.spoilt |= is_full;
-                return Err(Failure::Refused(unsendable(&error)));
+                return Err(self.unpacked(&error));
             }
         }
         trip.sync(&mut self.wire.out);
@@ -362,6 +360,13 @@ impl Session {
         let prepared = Prepared::new(format!("larder{}", self.names));
         self.prepared.insert(text.into(), Arc::clone(&prepared));
         trip.ask(out, prepared, Some(text), binds, returns)
+    }
+
+    /// Throws away what was written down, when something of it cannot be sent.
+    fn unpacked(&mut self, error: &BoxError) -> Failure {
+        self.wire.out.clear();
+        self.forget_unprepared();
+        Failure::Refused(unsendable(error))
     }
 
     fn forget_unprepared(&mut self) {

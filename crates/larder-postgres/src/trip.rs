@@ -231,13 +231,9 @@ impl<'a> Trip<'a> {
 
     /// The answers that have come in since this was asked last. For reads: whether what was executed is committed is known
     /// only when all is answered.
-    pub(crate) fn replies_so_far(&mut self) -> Vec<Result<Reply, Failure>> {
-        let mut replies = std::mem::take(&mut self.replies);
-        if self.drops_first_reply && !replies.is_empty() {
-            self.drops_first_reply = false;
-            replies.drain(..1);
-        }
-        replies
+    pub(crate) fn replies_so_far(&mut self) -> impl Iterator<Item = Result<Reply, Failure>> {
+        self.drop_unasked();
+        self.replies.drain(..)
     }
 
     /// The answers, one for each statement and script.
@@ -248,7 +244,15 @@ impl<'a> Trip<'a> {
         if let Some(Failure::Lost(lost)) = self.failure {
             return Err(Failure::Lost(lost));
         }
-        Ok(self.replies_so_far())
+        self.drop_unasked();
+        Ok(self.replies)
+    }
+
+    fn drop_unasked(&mut self) {
+        if self.drops_first_reply && !self.replies.is_empty() {
+            self.drops_first_reply = false;
+            self.replies.drain(..1);
+        }
     }
 }
 
@@ -398,7 +402,7 @@ mod tests {
     fn replies_can_be_had_as_they_come() {
         let mut trip = trip("12");
         take(&mut trip, "2DC").expect("an answer");
-        assert_eq!(trip.replies_so_far().len(), 1);
+        assert_eq!(trip.replies_so_far().count(), 1);
         take(&mut trip, "2CZ").expect("the other");
         assert_eq!(ends(trip), ".");
     }

@@ -56,10 +56,7 @@ pub(crate) fn one_statement(statements: &Statements, verb: &Verb, lock: Option<L
         },
         Verb::Select(select) => statements.select(select),
         Verb::Count(count) => statements.count(count),
-        Verb::Insert(insert) => {
-            let mut all = statements.insert(insert);
-            return all.next().filter(|_| all.next().is_none()).map(|(_, statement)| statement);
-        }
+        Verb::Insert(insert) => return statements.insert_at_once(insert.table, &insert.rows),
         Verb::Update(update) => statements.update(update),
         Verb::Delete(delete) => statements.delete(delete),
         Verb::Upsert(upsert) => statements.upsert(upsert),

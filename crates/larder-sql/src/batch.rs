@@ -174,8 +174,7 @@ impl Statements {
                     _ => &[],
                 });
                 let rows: Vec<_> = rows.collect();
-                let mut statements = self.insert_rows(table, &rows);
-                statements.next().filter(|_| statements.next().is_none()).map(|(_, statement)| statement)
+                self.insert_at_once(table, &rows)
             }
             Verb::Update(update) => {
                 let text = |writer| update_where(writer, update, update.returning);

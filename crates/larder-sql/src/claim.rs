@@ -30,21 +30,21 @@ fn order_name(index: usize) -> String {
 }
 
 /// The column whose values take turns, where that matters: the first turn of all is the first row, so one row needs none.
-pub(crate) fn fair_by(column: Option<usize>, limit: u32) -> Option<usize> {
-    column.filter(|_| limit > 1)
+pub(crate) fn fair_by(claim: &Claim, limit: u32) -> Option<usize> {
+    claim.fair_by.filter(|_| limit > 1)
 }
 
-/// The limit as the text of a claim shows it: where rows take turns, a little more of them, a power of two, so that there are
+/// A limit as the text of the claim shows it: where rows take turns, a little more of them, a power of two, so that there are
 /// few different statements.
-pub(crate) fn shown_limit(fair_by: Option<usize>, limit: u32) -> u64 {
-    match fair_by {
+pub(crate) fn shown_limit(claim: &Claim, limit: u32) -> u64 {
+    match fair_by(claim, limit) {
         Some(_) => u64::from(limit).next_power_of_two(),
         None => limit.into(),
     }
 }
 
 fn takes_turns_by(claim: &Claim) -> Option<usize> {
-    fair_by(claim.fair_by, claim.limit)
+    fair_by(claim, claim.limit)
 }
 
 /// The statement of a [`Claim`] on PostgreSQL: the rows as they are afterwards, in the order in which they were chosen.
@@ -191,7 +191,7 @@ fn order_of_choice(writer: &mut Writer, claim: &Claim) {
 /// Looking at all that is due would cost more the more there is. The first due rows are enough when they belong to as many
 /// as are claimed, because the first turn of whoever comes later is later; only otherwise all are ranked.
 fn turns(writer: &mut Writer, claim: &Claim) {
-    let limit = shown_limit(takes_turns_by(claim), claim.limit);
+    let limit = shown_limit(claim, claim.limit);
     let some = limit * WINDOW_PER_ROW + WINDOW_AT_LEAST;
     writer.push("\"window\" AS MATERIALIZED (SELECT ");
     due(writer, claim);
@@ -280,7 +280,7 @@ fn choice(writer: &mut Writer, claim: &Claim, name: &str, choice: Choice) {
     table_order(writer, claim);
     if choice == Choice::OrderIfNoTurns {
         // Part of the text, so that the planner knows how little is wanted of the whole table.
-        writer.push_formatted(format_args!(" LIMIT {}", shown_limit(takes_turns_by(claim), claim.limit)));
+        writer.push_formatted(format_args!(" LIMIT {}", shown_limit(claim, claim.limit)));
     } else {
         limit(writer, claim);
     }

@@ -9,7 +9,6 @@ use crate::{
     Dialect,
     check::has_type,
     claim::{fair_by, shown_limit},
-    write::defaults,
     writer::{SHORT_LIST, can_be_stored, is_nan},
 };
 
@@ -72,15 +71,15 @@ impl Shape {
         shape
     }
 
-    /// Of the statement that inserts these rows.
-    pub(crate) fn of_insert<R: AsRef<[Value]>>(dialect: Dialect, table: &'static Table, rows: &[R]) -> Self {
+    /// Of the statement that inserts this many rows, in which these columns hold their [defaults](crate::write::defaults).
+    pub(crate) fn of_insert(dialect: Dialect, table: &'static Table, rows: usize, defaults: &[bool]) -> Self {
         let mut shape = Self::of_insert_into(dialect, table);
         shape.number(match dialect {
             // From two rows on they are arrays.
-            Dialect::Postgres => rows.len().min(2),
-            Dialect::Sqlite => rows.len(),
+            Dialect::Postgres => rows.min(2),
+            Dialect::Sqlite => rows,
         } as u64);
-        shape.list(&defaults(table, rows), |shape, is_default| shape.flag(*is_default));
+        shape.list(defaults, |shape, is_default| shape.flag(*is_default));
         shape
     }
 
@@ -117,12 +116,12 @@ impl Shape {
         let mut shape = Self::new(dialect, 7, claim.table);
         shape.filter(&claim.filter);
         shape.list(&claim.order, |shape, by| shape.order(*by));
-        let fair_by = fair_by(claim.fair_by, limit);
+        let fair_by = fair_by(claim, limit);
         shape.flag(fair_by.is_some());
         if let Some(column) = fair_by {
             shape.number(column as u64);
         }
-        shape.number(shown_limit(fair_by, limit));
+        shape.number(shown_limit(claim, limit));
         shape.assignments(&claim.set);
         shape
     }

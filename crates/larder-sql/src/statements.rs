@@ -12,7 +12,7 @@ use crate::{
     claim::{write_claim, write_claim_keys},
     read::{write_count, write_get, write_select},
     shape::Shape,
-    write::{insert_chunks, write_delete, write_insert, write_update, write_upsert},
+    write::{defaults, insert_chunks, write_delete, write_insert, write_update, write_upsert},
     writer::Writer,
 };
 
@@ -82,18 +82,20 @@ impl Statements {
 
     /// As [`insert`](crate::insert), each statement behind the rows that it inserts, and rendered when it is asked for.
     pub fn insert<'a>(&self, insert: &'a Insert) -> impl Iterator<Item = (&'a [Vec<Value>], Rendered)> {
-        self.insert_rows(insert.table, &insert.rows)
+        let (table, rows) = (insert.table, &insert.rows[..]);
+        insert_chunks(self.dialect, table, rows).map(move |rows| (rows, self.insert_chunk(table, rows)))
     }
 
-    pub(crate) fn insert_rows<'a, R: AsRef<[Value]>>(
-        &self,
-        table: &'static Table,
-        rows: &'a [R],
-    ) -> impl Iterator<Item = (&'a [R], Rendered)> {
-        insert_chunks(self.dialect, table, rows).map(move |rows| {
-            let shape = Shape::of_insert(self.dialect, table, rows);
-            (rows, self.render(table, shape, |writer| write_insert(writer, rows)))
-        })
+    /// The statement that inserts all of these rows; `None` when there are none, or it takes several.
+    pub fn insert_at_once<R: AsRef<[Value]>>(&self, table: &'static Table, rows: &[R]) -> Option<Rendered> {
+        let chunk = insert_chunks(self.dialect, table, rows).next()?;
+        (chunk.len() == rows.len()).then(|| self.insert_chunk(table, chunk))
+    }
+
+    fn insert_chunk<R: AsRef<[Value]>>(&self, table: &'static Table, rows: &[R]) -> Rendered {
+        let defaults = defaults(table, rows);
+        let shape = Shape::of_insert(self.dialect, table, rows.len(), &defaults);
+        self.render(table, shape, |writer| write_insert(writer, rows, &defaults))
     }
 
     /// As [`update`](crate::update).

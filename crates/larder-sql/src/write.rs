@@ -18,7 +18,8 @@ const MAX_POSTGRES_ROWS: usize = 1000;
 /// The statements of an [`Insert`], to be executed in one transaction when there are several; none for no rows. Each
 /// answers the number of its rows.
 pub fn insert(dialect: Dialect, insert: &Insert) -> Vec<Statement> {
-    let statement = |rows| write_insert(Writer::new(dialect, insert.table), rows);
+    let statement =
+        |rows| write_insert(Writer::new(dialect, insert.table), rows, &defaults(insert.table, rows));
     insert_chunks(dialect, insert.table, &insert.rows).map(statement).collect()
 }
 
@@ -40,25 +41,30 @@ pub(crate) fn insert_chunks<'a, R: AsRef<[Value]>>(
     })
 }
 
-/// The statement that inserts these rows.
-pub(crate) fn write_insert<R: AsRef<[Value]>>(writer: Writer, rows: &[R]) -> Statement {
+/// The statement that inserts these rows, in which these columns hold their [`defaults`].
+pub(crate) fn write_insert<R: AsRef<[Value]>>(writer: Writer, rows: &[R], defaults: &[bool]) -> Statement {
     match (writer.dialect, rows) {
-        (Dialect::Postgres, [_, _, ..]) => insert_arrays(writer, rows),
-        _ => insert_values(writer, rows, ""),
+        (Dialect::Postgres, [_, _, ..]) => insert_arrays(writer, rows, defaults),
+        _ => insert_values(writer, rows, defaults, ""),
     }
 }
 
 /// The insert of one row that writes nothing, and raises nothing, when one of its keys is taken. When it answers that no
 /// row was written, [`conflict_probe`] tells which key it was.
 pub fn insert_unless_conflict(dialect: Dialect, table: &'static Table, row: &[Value]) -> Statement {
-    insert_values(Writer::new(dialect, table), &[row], " ON CONFLICT DO NOTHING")
+    let rows = [row];
+    insert_values(Writer::new(dialect, table), &rows, &defaults(table, &rows), " ON CONFLICT DO NOTHING")
 }
 
-fn insert_values<R: AsRef<[Value]>>(mut writer: Writer, rows: &[R], rest: &str) -> Statement {
-    let defaults = defaults(writer.table, rows);
+fn insert_values<R: AsRef<[Value]>>(
+    mut writer: Writer,
+    rows: &[R],
+    defaults: &[bool],
+    rest: &str,
+) -> Statement {
     insert_into(&mut writer);
     writer.push(" VALUES ");
-    writer.separated(rows, ", ", |writer, row| values(writer, row.as_ref(), &defaults));
+    writer.separated(rows, ", ", |writer, row| values(writer, row.as_ref(), defaults));
     writer.push(rest);
     writer.finish(Returns::Affected)
 }
@@ -86,9 +92,8 @@ fn values(writer: &mut Writer, row: &[Value], defaults: &[bool]) {
 
 /// One array for each column: the same text for any number of rows. What is its column's default in all rows is part of the
 /// text.
-fn insert_arrays<R: AsRef<[Value]>>(mut writer: Writer, rows: &[R]) -> Statement {
+fn insert_arrays<R: AsRef<[Value]>>(mut writer: Writer, rows: &[R], defaults: &[bool]) -> Statement {
     let table = writer.table;
-    let defaults = defaults(table, rows);
     let given = || (0..table.columns.len()).filter(|&column| !defaults[column]);
     insert_into(&mut writer);
     writer.push(" SELECT ");
