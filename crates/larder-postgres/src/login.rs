@@ -11,6 +11,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use larder_tls::MakeRustlsConnect;
 use postgres_protocol::message::backend::READY_FOR_QUERY_TAG;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -21,7 +22,6 @@ use tokio_postgres::{
     config::SslMode as Encryption,
     tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream},
 };
-use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::either::Either;
 
 use crate::PostgresConfig;

@@ -13,12 +13,12 @@ use std::{
 
 use larder_core::{Error, ErrorKind, Result};
 use larder_sql::{Dialect, Statements};
+use larder_tls::MakeRustlsConnect;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout, timeout_at},
 };
 use tokio_postgres::config::SslMode as Encryption;
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{
     PostgresConfig, ServerError, SslMode,

@@ -4,13 +4,12 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use larder_tls::{Check, MakeRustlsConnect};
 use percent_encoding::percent_decode_str;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config};
-use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
-use super::tls::{self, Check};
 use crate::TestingError;
 
 /// How to connect as the administrator.
@@ -26,7 +25,7 @@ impl Login {
         let mut config = Config::new();
         config.host_path(directory).port(port).user("postgres").dbname("postgres");
         config.ssl_mode(SslMode::Disable);
-        Ok(Self { config, tls: tls::connector(Check::Nothing, None)? })
+        Ok(Self { config, tls: connector(Check::Nothing, None)? })
     }
 
     /// Reads a URL as libpq does: an option outweighs what stands before the `?`. libpq's environment variables and files
@@ -40,7 +39,7 @@ impl Login {
         let host = host.unwrap_or_else(|| usual_host(port));
         // An address has brackets in URLs alone.
         config.host(host.trim_matches(['[', ']'])).port(port);
-        Ok(Self { config, tls: tls::connector(check, root_cert.as_deref())? })
+        Ok(Self { config, tls: connector(check, root_cert.as_deref())? })
     }
 
     /// Within a runtime, as a task there speaks with the server.
@@ -50,6 +49,11 @@ impl Login {
         tokio::spawn(connection);
         Ok(client)
     }
+}
+
+fn connector(check: Check, root_cert: Option<&Path>) -> Result<MakeRustlsConnect, TestingError> {
+    larder_tls::connector(check, root_cert)
+        .map_err(|unusable| TestingError::caused(unusable.what.clone())(unusable))
 }
 
 /// The driver's error without the driver's words, which say only of what kind it is: what the server or the system said.
@@ -161,11 +165,14 @@ fn bad_value(name: &str, value: &str, wanted: &str) -> TestingError {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
     use tokio_postgres::config::Host;
     use tokio_postgres::error::DbError;
 
     use super::*;
-    use crate::Postgres;
+    use crate::{Postgres, poll_until};
 
     fn config(url: &str) -> Config {
         Login::from_url(&Url::parse(url).unwrap()).unwrap().config
@@ -252,5 +259,70 @@ mod tests {
         assert!(refusal.is::<DbError>(), "the server's answer is kept");
         url.set_password(None).unwrap();
         assert_eq!(why(&url).await.to_string(), "password missing");
+    }
+
+    /// Writes a file into the server's directory, for the server alone to read.
+    fn write_file(name: &str, text: &str) -> String {
+        format!(
+            "COPY (SELECT unnest(string_to_array('{text}', E'\\n'))) TO PROGRAM 'umask 077; cat > {name}'"
+        )
+    }
+
+    /// Whether the connection is encrypted, or why there is none.
+    async fn is_encrypted(url: &Url, host: &str, options: &str) -> Result<bool, String> {
+        let mut url = url.clone();
+        url.set_host(Some(host)).unwrap();
+        url.set_query(Some(options));
+        let client = Login::from_url(&url).unwrap().connect().await;
+        let client = client.map_err(|error| reason(error).to_string())?;
+        let query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        Ok(client.query_one(query, &[]).await.unwrap().get(0))
+    }
+
+    #[tokio::test]
+    async fn each_mode_encrypts_and_checks_what_it_says() {
+        let server = Postgres::builder().own(true).start().await.unwrap();
+        let url = &server.server.url;
+        assert_eq!(is_encrypted(url, "localhost", "sslmode=prefer").await, Ok(false));
+        let without = is_encrypted(url, "localhost", "sslmode=require").await;
+        assert_eq!(without, Err("server does not support TLS".to_owned()));
+
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let orders = [
+            write_file("server.crt", &cert.pem()),
+            write_file("server.key", &signing_key.serialize_pem()),
+            "ALTER SYSTEM SET ssl = on".to_owned(),
+            "SELECT pg_reload_conf()".to_owned(),
+        ];
+        server.server.administer("encrypt", orders.into()).await.unwrap();
+        poll_until(Duration::from_secs(20), "the server encrypts", || async {
+            is_encrypted(url, "localhost", "sslmode=require").await.ok()
+        })
+        .await
+        .unwrap();
+
+        let root = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(root.path(), cert.pem()).unwrap();
+        let with_root = |mode: &str| format!("sslmode={mode}&sslrootcert={}", root.path().display());
+        for (host, options, encrypted) in [
+            ("localhost", "sslmode=disable", false),
+            ("localhost", "sslmode=allow", false),
+            ("localhost", "sslmode=prefer", true),
+            ("127.0.0.1", "sslmode=require", true),
+            ("127.0.0.1", &with_root("verify-ca"), true),
+            ("localhost", &with_root("verify-full"), true),
+        ] {
+            assert_eq!(is_encrypted(url, host, options).await, Ok(encrypted), "{host} {options}");
+        }
+        for (host, options, why) in [
+            ("127.0.0.1", &*with_root("verify-full"), "not valid for name"),
+            // Authorities that everybody knows have not signed it.
+            ("localhost", "sslmode=verify-ca", "UnknownIssuer"),
+            ("localhost", "sslmode=verify-full", "UnknownIssuer"),
+        ] {
+            let error = is_encrypted(url, host, options).await.unwrap_err();
+            assert!(error.contains(why), "{host} {options}: {error}");
+        }
     }
 }

@@ -21,7 +21,6 @@ mod login;
 mod pool;
 mod server;
 mod supervisor;
-mod tls;
 
 pub use builder::PostgresBuilder;
 pub use database::{PostgresDatabase, Template};
