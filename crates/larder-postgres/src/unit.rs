@@ -43,13 +43,11 @@ async fn alone(session: &mut Session, step: &Step) -> Result<Outcome, Failure> {
 /// One snapshot for all that is read.
 pub(crate) const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
+/// Guards see rows as they are when they are changed; what a guard read is locked.
+pub(crate) const BEGIN_WRITES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
 fn begin(steps: &[Step]) -> &'static str {
-    if is_read(steps) {
-        BEGIN_SNAPSHOT
-    } else {
-        // Guards see rows as they are when they are changed; what a guard read is locked.
-        "BEGIN ISOLATION LEVEL READ COMMITTED"
-    }
+    if is_read(steps) { BEGIN_SNAPSHOT } else { BEGIN_WRITES }
 }
 
 fn is_read(steps: &[Step]) -> bool {

@@ -17,7 +17,7 @@ use crate::{
     pool::{BATCH_LOCK_TIMEOUT, Slot},
     reply::Reply,
     session::{Command, Session, next_reply},
-    unit::{always_holds, is_atomic_alone, lock, may_have_to_explain},
+    unit::{BEGIN_WRITES, always_holds, is_atomic_alone, lock, may_have_to_explain},
     verb::{one_statement, outcome},
 };
 
@@ -421,7 +421,7 @@ impl Plan {
         let of_groups: Vec<Vec<Rendered>> =
             load.iter().map(|group| statements_of(group, statements)).collect::<Option<_>>()?;
         let counts: Vec<usize> = of_groups.iter().map(Vec::len).collect();
-        let begin = (!is_decided(load)).then_some(Command::Plain("BEGIN ISOLATION LEVEL READ COMMITTED"));
+        let begin = (!is_decided(load)).then_some(Command::Plain(BEGIN_WRITES));
         let statements = of_groups.into_iter().flatten().map(Command::Statement);
         Some(Self { commands: begin.into_iter().chain(statements).collect(), counts })
     }
