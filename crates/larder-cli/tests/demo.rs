@@ -78,7 +78,7 @@ async fn a_database_with_other_users_is_left_alone() {
     assert!(said.contains("other users"), "{said}");
 
     let larder = Larder::open(&url).await.expect("opens");
-    assert_eq!(larder.user(user.id).account().get().await.expect("reads"), Some(user));
+    assert_eq!(larder.user(user.id).profile().get().await.expect("reads"), Some(user));
 }
 
 #[test]

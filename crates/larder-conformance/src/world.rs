@@ -180,4 +180,8 @@ impl Ids for SharedIds {
     fn next(&self, now: DateTime<Utc>) -> uuid::Uuid {
         self.0.next(now)
     }
+
+    fn random(&self, bytes: &mut [u8]) -> larder::Result<()> {
+        self.0.random(bytes)
+    }
 }

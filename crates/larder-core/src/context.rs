@@ -50,6 +50,16 @@ impl Context {
         Stamp { id: self.shared.ids.next(now), owner, now }
     }
 
+    /// Random bytes that nobody can guess, from the source of ids.
+    ///
+    /// # Errors
+    /// As [`Ids::random`].
+    pub fn random<const N: usize>(&self) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.shared.ids.random(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Executes a verb: by itself, or in the transaction.
     ///
     /// # Errors

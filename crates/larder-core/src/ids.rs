@@ -1,4 +1,4 @@
-//! Ids, given from outside.
+//! Ids and other randomness, given from outside.
 
 use std::{
     fmt,
@@ -8,13 +8,22 @@ use std::{
 use chrono::{DateTime, Utc};
 use uuid::{Builder, ContextV7, Timestamp, Uuid};
 
-/// Where larder gets new ids from. No database makes one.
+use crate::{Error, ErrorKind, Result};
+
+/// Where larder gets new ids and random bytes from. No database makes any.
 pub trait Ids: fmt::Debug + Send + Sync + 'static {
     /// A new UUIDv7 (RFC 9562) whose time is `now`; never the same twice.
     fn next(&self, now: DateTime<Utc>) -> Uuid;
+
+    /// Fills `bytes` with random ones that nobody can guess: secrets are made of them.
+    ///
+    /// # Errors
+    /// `Unavailable` when there are none to be had.
+    fn random(&self, bytes: &mut [u8]) -> Result<()>;
 }
 
-/// Random ids, ascending within a process as long as the clock does not go back: the default.
+/// Random ids, ascending within a process as long as the clock does not go back, and the operating system's random bytes: the
+/// default.
 #[derive(Debug, Default)]
 pub struct RandomIds(std::sync::Mutex<ContextV7>);
 
@@ -24,9 +33,16 @@ impl Ids for RandomIds {
         let (seconds, nanoseconds) = since_epoch(now);
         Uuid::new_v7(Timestamp::from_unix(&*context, seconds, nanoseconds))
     }
+
+    fn random(&self, bytes: &mut [u8]) -> Result<()> {
+        getrandom::fill(bytes).map_err(|error| {
+            Error::new(ErrorKind::Unavailable, "the operating system has no random bytes").with_source(error)
+        })
+    }
 }
 
-/// Ids that are the same in every run: the time and a counter. For tests and demonstrations.
+/// Ids that are the same in every run: the time and a counter. For tests and demonstrations: its "random" bytes are the
+/// counter's too, and secrets that are made of them are none.
 #[derive(Debug, Default)]
 pub struct SequentialIds(AtomicU64);
 
@@ -38,6 +54,17 @@ impl Ids for SequentialIds {
         bytes[2..].copy_from_slice(&count.to_be_bytes());
         Builder::from_unix_timestamp_millis(seconds * 1000 + u64::from(nanoseconds) / 1_000_000, &bytes)
             .into_uuid()
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> Result<()> {
+        for chunk in bytes.chunks_mut(8) {
+            // Spread over all bits (the finalizer of SplitMix64), so that what is drawn by rejection ends.
+            let mut count = self.0.fetch_add(1, Ordering::Relaxed).wrapping_add(0x9e37_79b9_7f4a_7c15);
+            count = (count ^ (count >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            count = (count ^ (count >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            chunk.copy_from_slice(&(count ^ (count >> 31)).to_be_bytes()[..chunk.len()]);
+        }
+        Ok(())
     }
 }
 

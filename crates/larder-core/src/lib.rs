@@ -9,6 +9,7 @@
 //! [`Unit`] and [`Store`]; [`Entity`] and its companions; [`Context`], [`UserScope`], [`SystemScope`] and [`Repo`].
 
 mod answer;
+mod bulk;
 mod change;
 mod clock;
 mod const_checks;
@@ -32,6 +33,7 @@ mod repo;
 mod retry;
 mod row;
 mod scope;
+mod secret;
 mod store;
 mod table;
 mod transaction;
@@ -61,6 +63,7 @@ pub use repo::Repo;
 pub use retry::RetryPolicy;
 pub use row::Row;
 pub use scope::{SystemScope, UserScope};
+pub use secret::Secret;
 pub use store::{Begin, Capability, Health, SCHEMA_LOCK_WAIT, Sql, SqlOutcome, Store, Transaction};
 pub use table::{
     Column, ColumnType, Condition, EnumType, ForeignKey, Index, Literal, MAX_VALUE_BYTES, Rule, Source,

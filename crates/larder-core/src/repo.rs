@@ -44,10 +44,23 @@ impl<E: Entity> Repo<E> {
     /// `Invalid` with the field when a rule is broken (nothing was written), `Conflict` with the field when a unique key is
     /// taken, `MissingParent` when its parent, or its owner, does not exist.
     pub async fn create(&self, new: E::New) -> Result<E> {
-        let row = self.new_row(new)?;
-        let entity = entity_of(&row)?;
-        self.context.execute(Verb::Insert(Insert { table: E::TABLE, rows: vec![row] })).await?;
-        Ok(entity)
+        self.insert(self.new_row(new)?).await
+    }
+
+    /// Creates one, with these values ([`Field::set`]) for fields that no caller gives: those that are `managed` or
+    /// `issued`.
+    ///
+    /// # Errors
+    /// As [`Repo::create`]; `Unsupported` when an assignment is no [`Assign::Set`].
+    pub async fn create_with(&self, new: E::New, set: Vec<(usize, Assign)>) -> Result<E> {
+        let mut values = new.into_values(&self.context.stamp(self.owner))?;
+        for (position, assign) in set {
+            match (values.get_mut(position), assign) {
+                (Some(value), Assign::Set(given)) => *value = given,
+                _ => return Err(Error::unsupported("a new row's fields can be set, and nothing else")),
+            }
+        }
+        self.insert(prepare_row(E::TABLE, values)?).await
     }
 
     /// Creates many, all or none, in one statement or as few as the database allows. None at all is no error.
@@ -240,21 +253,34 @@ impl<E: Entity> Repo<E> {
         }
     }
 
+    /// Deletes the one with this key, and all that belongs to it, and answers what it was; `None` when there is none. Of
+    /// concurrent callers one gets it.
+    ///
+    /// # Errors
+    /// Those of the connection, and `Corrupt`.
+    pub async fn take(&self, key: E::Key) -> Result<Option<E>> {
+        let removal = Verb::Delete(Delete { returning: true, ..self.deletion(key)? });
+        rows_of(self.context.execute(removal).await?)?.into_iter().next().map(E::from_row).transpose()
+    }
+
     /// The verb of [`Repo::delete`]: for a [`Unit`](crate::Unit), in which it answers how many there were: 0 or 1.
     ///
     /// # Errors
     /// `Invalid` when the key cannot be stored in its columns.
     pub fn removal(&self, key: E::Key) -> Result<Verb> {
+        self.deletion(key).map(Verb::Delete)
+    }
+
+    fn deletion(&self, key: E::Key) -> Result<Delete> {
         let key = Some(self.primary_key(key)?);
         let (table, owner) = (E::TABLE, self.owner);
-        Ok(Verb::Delete(Delete {
-            table,
-            owner,
-            key,
-            filter: Filter::always(),
-            limit: None,
-            returning: false,
-        }))
+        Ok(Delete { table, owner, key, filter: Filter::always(), limit: None, returning: false })
+    }
+
+    async fn insert(&self, row: Vec<Value>) -> Result<E> {
+        let entity = entity_of(&row)?;
+        self.context.execute(Verb::Insert(Insert { table: E::TABLE, rows: vec![row] })).await?;
+        Ok(entity)
     }
 
     fn new_row(&self, new: E::New) -> Result<Vec<Value>> {

@@ -111,6 +111,7 @@ use syn::{DeriveInput, Error, parse_macro_input};
 /// | `owner` | the user that the row belongs to. It comes from the scope: no companion has it |
 /// | `parent` | the row that this one belongs to, and goes with. Given at creation, never changed; a filter |
 /// | `managed` | larder, or an operation of the entity's own, writes it: at first its default, or null. No companion has it |
+/// | `issued` | as `managed`, but it is never null and has no default: the entity's own operation gives it when it creates one, by `Repo::create_with`; any other creation is refused |
 /// | `create_only` | given at creation, never changed |
 /// | `default = 5` | a boolean, a number, a text, or a variant of an enumeration |
 /// | `default_json = "{}"` | any JSON for a `serde_json::Value`; `[]` or texts for a `Vec<String>`; `[]` or `{}` for a list, a set or a map in `Json<…>` |

@@ -7,6 +7,8 @@ use larder_core::{Repo, Result, SystemScope, UserScope};
 use larder_derive::Entity;
 use serde::Serialize;
 
+use crate::SystemModel;
+
 /// A person, or a service that acts as one. All that is below belongs to exactly one user, and goes when the user goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Entity)]
 #[entity(table = "users")]
@@ -48,6 +50,22 @@ impl Users {
     pub async fn find_by_email(&self, email: impl Into<String>) -> Result<Option<User>> {
         self.get_by(User::EMAIL, Some(email.into())).await
     }
+
+    /// The user with whom this identity at a provider is linked; `None` when it is nobody. Two look-ups.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn find_by_account(
+        &self,
+        provider: impl Into<String>,
+        provider_account_id: impl Into<String>,
+    ) -> Result<Option<User>> {
+        let accounts = SystemScope::new(self.context().clone()).accounts();
+        match accounts.find(provider, provider_account_id).await? {
+            Some(account) => self.get(account.user_id).await,
+            None => Ok(None),
+        }
+    }
 }
 
 impl Deref for Users {
@@ -58,14 +76,14 @@ impl Deref for Users {
     }
 }
 
-/// A user's own account.
+/// The user that a scope belongs to.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub struct Profile {
     users: Repo<User>,
     id: UserId,
 }
 
-impl Account {
+impl Profile {
     pub(crate) fn new(scope: &UserScope) -> Self {
         let users = SystemScope::new(scope.context().clone()).repo();
         Self { users, id: UserId::from_uuid(scope.owner()) }

@@ -51,11 +51,11 @@ cases! {
     #[covers(1, 3)]
     async fn a_user_who_does_not_exist_has_nothing(world: World) {
         let nobody = world.larder().user(Id::from_uuid(NOWHERE));
-        assert_eq!(nobody.account().get().await?, None);
+        assert_eq!(nobody.profile().get().await?, None);
         assert_eq!(nobody.jobs().list(ListJobs::default()).await?.items, []);
         let error = nobody.jobs().create(NewJob::new("a job for nobody")).await.unwrap_err();
         assert_eq!(error.kind(), &missing_parent("Job", "User"));
-        let error = nobody.account().delete().await.unwrap_err();
+        let error = nobody.profile().delete().await.unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::NotFound { entity: "User".into() });
     }
 
@@ -115,7 +115,7 @@ cases! {
     #[covers(2, 5)]
     async fn nulls_never_conflict(world: World) {
         for name in ["Ada", "Bob"] {
-            assert_eq!(world.user(name).await?.account().get().await?.unwrap().email, None);
+            assert_eq!(world.user(name).await?.profile().get().await?.unwrap().email, None);
         }
     }
 

@@ -443,7 +443,7 @@ cases! {
             .into_iter()
             .map(|claimed| (claimed.job.id, claimed.lease))
             .collect();
-        ada.account().delete().await?;
+        ada.profile().delete().await?;
         bob.jobs().delete(of_bob[0]).await?;
         let before = world.all_rows().await?;
         for (id, lease) in &leases {
@@ -475,7 +475,7 @@ cases! {
                 let ada = ada.clone();
                 async move {
                     match index {
-                        2 => ada.account().delete().await.map(|()| Vec::new()),
+                        2 => ada.profile().delete().await.map(|()| Vec::new()),
                         _ => claim_until_dry(&scheduler, 3, "worker").await,
                     }
                 }
@@ -585,7 +585,7 @@ cases! {
             }
             world.clock().advance(TimeDelta::microseconds(round % 2));
         }
-        let owner = mine.account().get().await?;
+        let owner = mine.profile().get().await?;
         for &id in &jobs {
             let of_job = mine.messages().of_job(id).await?;
             assert_eq!(of_job, added.get(&id).cloned().unwrap_or_default());

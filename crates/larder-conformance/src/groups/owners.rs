@@ -101,7 +101,7 @@ cases! {
         for (table, rows) in &world.rows_of(ada.owner()).await? {
             assert!(!rows.is_empty(), "this case must give Ada a row in {table}");
         }
-        ada.account().delete().await?;
+        ada.profile().delete().await?;
         for (table, rows) in &world.rows_of(ada.owner()).await? {
             assert!(rows.is_empty(), "{table} still holds {} rows of a user who is gone", rows.len());
         }
@@ -135,7 +135,7 @@ cases! {
                 let (here, there) = (user.clone(), there.clone());
                 async move {
                     match index {
-                        3 => here.account().delete().await.map(|()| 0),
+                        3 => here.profile().delete().await.map(|()| 0),
                         _ => there.repo::<Note>().create_many(titles(index)).await.map(|notes| notes.len()),
                     }
                 }

@@ -498,11 +498,11 @@ cases! {
                 world
                     .larder()
                     .user(mine.owner().into())
-                    .account()
+                    .profile()
                     .delete()
                     .await
                     .or_else(not_found_is_fine)?;
-                fresh.account().delete().await?;
+                fresh.profile().delete().await?;
             }
         }
     }

@@ -136,6 +136,8 @@ fn new_value(model: &Model, position: usize) -> TokenStream {
         // Without an owner the row is refused: the column is never null.
         Writer::Owner => quote!(stamp.owner.map_or(::larder::Value::Null, ::larder::Value::Uuid)),
         Writer::Clock => quote!(::larder::Value::Time(stamp.now)),
+        // Null is refused until the operation that issues it has put its value there.
+        Writer::Issued => quote!(::larder::Value::Null),
         Writer::Managed => {
             let value = field.default_value();
             field.value_of(position, ty, &quote!(#value))

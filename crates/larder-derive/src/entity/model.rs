@@ -54,6 +54,8 @@ pub(crate) enum Writer {
     Clock,
     /// Larder: the default, or null. The entity's own operations change it.
     Managed,
+    /// The entity's own operation that creates it.
+    Issued,
 }
 
 /// `#[entity(…)]` on the struct.
@@ -118,6 +120,8 @@ impl Model {
             Writer::Owner
         } else if self.created_at == at || self.updated_at == at {
             Writer::Clock
+        } else if self.fields[position].attributes.issued.is_some() {
+            Writer::Issued
         } else if self.fields[position].attributes.managed.is_some() {
             Writer::Managed
         } else {

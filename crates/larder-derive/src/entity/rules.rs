@@ -85,11 +85,19 @@ fn check_writer(field: &Field, writer: Writer, errors: &mut Vec<Error>) {
     let attributes = &field.attributes;
     let default = attributes.default.as_ref().map(|default| default.span());
     let for_callers = [("create_only", attributes.create_only)];
-    let never_on_stamps =
-        [("managed", attributes.managed), ("parent", attributes.parent), ("default", default)];
+    let never_on_stamps = [
+        ("managed", attributes.managed),
+        ("issued", attributes.issued),
+        ("parent", attributes.parent),
+        ("default", default),
+    ];
     let refused: Vec<(&str, Option<Span>)> = match writer {
         Writer::Caller => Vec::new(),
         Writer::Managed => for_callers.to_vec(),
+        Writer::Issued => {
+            let at_first = [("managed", attributes.managed), ("default", default)];
+            for_callers.into_iter().chain(at_first).collect()
+        }
         Writer::Owner => {
             let filter = [("filter", attributes.filter)];
             for_callers.into_iter().chain(never_on_stamps).chain(filter).collect()
@@ -103,8 +111,12 @@ fn check_writer(field: &Field, writer: Writer, errors: &mut Vec<Error>) {
         }
     }
     if writer == Writer::Managed && field.default_value().is_none() {
-        let reason = "a managed field needs a `default`, or an `Option` as its type: callers cannot give it";
+        let reason = "a managed field needs a `default`, or an `Option` as its type: callers cannot give it. Mark what the entity's own operation gives at creation as `issued`";
         errors.push(Error::new(field.ident.span(), reason));
+    }
+    if writer == Writer::Issued && field.is_nullable() {
+        let reason = "an issued field is never null, so that nothing is created without it: mark an `Option` as `managed`";
+        errors.push(Error::new(field.ty.span(), reason));
     }
     if writer == Writer::Clock && field.is_nullable() {
         errors.push(Error::new(field.ty.span(), "larder writes this time into every row: it is no `Option`"));

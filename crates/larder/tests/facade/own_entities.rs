@@ -184,7 +184,7 @@ async fn they_go_with_their_parent_and_their_user(database: Database) {
     let plant = mine.repo::<Plant>().list(ListPlants::default()).await.unwrap().items.remove(0);
     mine.repo::<Plant>().delete(plant.id).await.unwrap();
     assert_eq!(count().await, (3, 3));
-    mine.account().delete().await.unwrap();
+    mine.profile().delete().await.unwrap();
     assert_eq!(count().await, (2, 2));
     assert_eq!(theirs.repo::<Watering>().count(larder::Filter::always()).await.unwrap(), 2);
 }

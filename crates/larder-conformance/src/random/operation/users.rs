@@ -29,7 +29,7 @@ impl On<'_> {
             Do::Update => {
                 let (user, patch) = (self.someone(), self.user_patch());
                 done.call = format!("account of {}.update({patch:?})", user.owner());
-                done.answer = shown(&user.account().update(patch).await);
+                done.answer = shown(&user.profile().update(patch).await);
             }
             Do::Delete => {
                 let user = one_id(self.values.0, &self.known.users);

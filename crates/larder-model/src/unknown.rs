@@ -1,0 +1,10 @@
+//! What callers show to be found by, when it cannot be anybody's.
+
+/// More characters than any key of the model may have.
+const LONGER_THAN_ANY: usize = 2049;
+
+/// The text to look up. What no database keeps, and so no row holds, becomes another text that no row holds: it is unknown
+/// like any other, and finding that out costs the same.
+pub(crate) fn to_look_up(shown: String) -> String {
+    if shown.contains('\0') { "-".repeat(LONGER_THAN_ANY) } else { shown }
+}

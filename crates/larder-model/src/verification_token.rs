@@ -1,0 +1,69 @@
+//! Verification tokens: sent to an address, shown once.
+
+use std::ops::Deref;
+
+use chrono::{DateTime, Utc};
+use larder_core::{Repo, Result, Secret, SystemScope};
+use larder_derive::Entity;
+use serde::Serialize;
+
+use crate::unknown::to_look_up;
+
+/// A token that proves, when it is shown, that somebody reads what is sent to `identifier`. It is good once, before
+/// `expires_at`.
+#[derive(Debug, Clone, PartialEq, Serialize, Entity)]
+#[entity(table = "verification_tokens", index = [expires_at])]
+pub struct VerificationToken {
+    /// The address that it was sent to.
+    #[entity(key, length(1, 320), sort, filter)]
+    pub identifier: String,
+    /// The token, or its hash, as the caller made it. It is not written out.
+    #[entity(key, length(1, 255))]
+    #[serde(skip_serializing)]
+    pub token: Secret,
+    /// When it ends.
+    #[entity(sort)]
+    pub expires_at: DateTime<Utc>,
+}
+
+/// All verification tokens; for the system. It is a [`Repo`] of [`VerificationToken`] and more.
+#[derive(Debug, Clone)]
+pub struct VerificationTokens(Repo<VerificationToken>);
+
+impl VerificationTokens {
+    pub(crate) fn new(scope: &SystemScope) -> Self {
+        Self(scope.repo())
+    }
+
+    /// Uses a token: of however many callers exactly one gets it, and then it is gone. `None` when there is none (any more);
+    /// an expired one is gone too.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn use_once(
+        &self,
+        identifier: impl Into<String>,
+        token: impl Into<Secret>,
+    ) -> Result<Option<VerificationToken>> {
+        let now = self.context().now();
+        let token = Secret::new(to_look_up(token.into().into_exposed()));
+        let taken = self.take((to_look_up(identifier.into()), token)).await?;
+        Ok(taken.filter(|token| token.expires_at > now))
+    }
+
+    /// Deletes the tokens that have expired, in batches that do not hold the database; answers how many.
+    ///
+    /// # Errors
+    /// Those of the connection; the batches before it stay deleted.
+    pub async fn purge_expired(&self) -> Result<u64> {
+        self.purge(VerificationToken::EXPIRES_AT.le(self.context().now())?).await
+    }
+}
+
+impl Deref for VerificationTokens {
+    type Target = Repo<VerificationToken>;
+
+    fn deref(&self) -> &Repo<VerificationToken> {
+        &self.0
+    }
+}
