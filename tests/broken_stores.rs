@@ -1,8 +1,8 @@
 //! The suite is tested: each store that breaks a promise is caught by the case that names it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use larder_conformance::{Backend, MemoryBackend, Verdict, broken::Fault, run};
+use larder_conformance::{Backend, GROUPS, MemoryBackend, Verdict, broken::Fault, run};
 
 fn is_caught(fault: Fault) {
     let sound: Arc<dyn Backend> = Arc::new(MemoryBackend);
@@ -39,6 +39,20 @@ caught! {
     a_store_that_reads_null_as_empty_is_caught: ReadsNullAsEmpty;
     a_store_that_shares_errors_is_caught: SharesErrors;
     a_store_that_answers_before_it_commits_is_caught: AnswersBeforeCommit;
+    a_store_that_writes_batches_in_part_is_caught: WritesBatchesInPart;
+    a_store_that_takes_percent_for_a_wildcard_is_caught: TakesPercentForWildcard;
+    a_store_that_loses_ties_is_caught: LosesTies;
+    a_store_that_keeps_updated_at_is_caught: KeepsUpdatedAt;
+    a_store_that_writes_whole_rows_is_caught: WritesWholeRows;
+    a_store_that_loses_an_assignment_is_caught: LosesAssignment;
+}
+
+/// A group that catches nothing may prove nothing. What random operations catch is tested below.
+#[test]
+fn every_group_catches_a_fault() {
+    let catching = Fault::ALL.iter().filter_map(|fault| fault.caught_by().split_once("::"));
+    let catching: BTreeSet<_> = catching.map(|(group, _)| group).chain(["model_based"]).collect();
+    assert_eq!(catching, GROUPS.iter().map(|group| group.name).collect());
 }
 
 /// Random operations catch a fault that no case looks for, and come down to the few that show it.

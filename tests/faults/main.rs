@@ -3,7 +3,7 @@
 //!
 //! The environment variable `LARDER_KILLS` says how often each test kills; with 100, processes are killed 200 times (half of
 //! them write to a file, half to PostgreSQL), and PostgreSQL 200 times (half as a whole, half by one session). Without it they
-//! kill less often: see each test.
+//! kill less often: see each test. `LARDER_CLAIMS` says how many jobs the workers of [`claims`] share.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,6 +12,8 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod child;
+mod claims;
 mod cuts;
 mod ground;
 mod processes;

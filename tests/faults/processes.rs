@@ -1,29 +1,23 @@
 //! A process is killed while 64 of its tasks write.
 
-use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use larder::{ColumnType, Larder, Sql, Value};
 use larder_testing::{Postgres, poll_until};
 
 use crate::{
+    child::{TestProcess, URL, tell},
     ground::{Counts, Ground, Told, WRITERS},
     kills,
 };
 
-/// Tells [`writers`] which database to write to.
-const URL: &str = "LARDER_FAULTS_URL";
-/// Tells it for whom.
+/// Tells [`writers`] for whom to write.
 const OWNER: &str = "LARDER_FAULTS_OWNER";
-/// What it prints before the writer and the number of each write that was acknowledged.
-const DONE: &str = "done: ";
 /// How PostgreSQL names its sessions.
 const NAME: &str = "larder_faults_writers";
 
-/// Not a test of its own: what the killed processes run. They write for ever.
+/// Not a test of its own: what the killed processes run. They write for ever, and tell the writer and the number of each
+/// write that was acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers() {
     let (Ok(url), Ok(owner)) = (std::env::var(URL), std::env::var(OWNER)) else { return };
@@ -34,7 +28,7 @@ async fn writers() {
         tokio::spawn(async move {
             for number in 0.. {
                 ground.write(writer, number).await.unwrap();
-                println!("{DONE}{writer} {number}");
+                tell(format_args!("{writer} {number}"));
             }
         })
     });
@@ -45,17 +39,12 @@ async fn writers() {
 
 /// Starts the writers, kills them (SIGKILL) after this many acknowledgements and a moment more, and gives what they were told.
 fn killed_writers(url: &str, ground: &Ground, acknowledged: usize, moment: Duration) -> Vec<Vec<Told>> {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "processes::writers", "--nocapture", "--test-threads=1"]);
-    command.env(URL, url).env(OWNER, ground.owner().to_string()).stdout(Stdio::piped());
-    let mut child: Child = command.spawn().unwrap();
+    let owner = (OWNER, ground.owner().to_string());
+    let (mut process, lines) = TestProcess::start("processes::writers", url, owner);
     let mut told = vec![Vec::new(); WRITERS];
     let mut left = acknowledged;
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        // The test harness may have written before it on the same line.
-        let line = line.unwrap();
-        let Some((_, done)) = line.split_once(DONE) else { continue };
-        let (writer, number) = done.split_once(' ').unwrap();
+    for line in lines {
+        let (writer, number) = line.split_once(' ').unwrap();
         let told: &mut Vec<_> = &mut told[writer.parse::<usize>().unwrap()];
         assert_eq!(told.len(), number.parse::<usize>().unwrap(), "a writer does one write after the other");
         told.push(Told::Done);
@@ -63,11 +52,11 @@ fn killed_writers(url: &str, ground: &Ground, acknowledged: usize, moment: Durat
         if left == 0 {
             // Acknowledgements follow a commit: so that not all kills do.
             std::thread::sleep(moment);
-            child.kill().unwrap();
+            process.kill();
             left = usize::MAX;
         }
     }
-    let status = child.wait().unwrap();
+    let status = process.ended();
     assert!(
         !status.success() && told.iter().flatten().count() >= acknowledged,
         "{status} before it was killed"

@@ -10,8 +10,8 @@ use std::{
 use async_trait::async_trait;
 use chrono::SubsecRound;
 use larder::{
-    Assign, Begin, Capability, Claim, ColumnType, Error, ErrorKind, Filter, Health, Insert, Key, Outcome,
-    Result, Row, Select, Sql, SqlOutcome, Store, Table, Transaction, Unit, Update, Value, Verb,
+    Assign, Begin, Capability, Claim, ColumnType, Error, ErrorKind, Filter, Get, Health, Insert, Key,
+    Outcome, Result, Row, Select, Sql, SqlOutcome, Store, Table, Transaction, Unit, Update, Value, Verb,
 };
 
 use crate::{Backend, Database, Failure, Limits, Schema};
@@ -39,6 +39,18 @@ pub enum Fault {
     SharesErrors,
     /// An insert is answered first and done afterwards.
     AnswersBeforeCommit,
+    /// Of a batch that is refused, the rows before the one that is to blame are written.
+    WritesBatchesInPart,
+    /// A `%` in what is looked for stands for any text.
+    TakesPercentForWildcard,
+    /// A page leaves out the rows that are equal in the sort key to the last row of the page before.
+    LosesTies,
+    /// An update leaves the time of the last one as it is.
+    KeepsUpdatedAt,
+    /// An update reads the row and writes all of it back, with others in between.
+    WritesWholeRows,
+    /// Of several columns that an update sets, the first is not written.
+    LosesAssignment,
 }
 
 impl Fault {
@@ -54,6 +66,12 @@ impl Fault {
         Self::ReadsNullAsEmpty,
         Self::SharesErrors,
         Self::AnswersBeforeCommit,
+        Self::WritesBatchesInPart,
+        Self::TakesPercentForWildcard,
+        Self::LosesTies,
+        Self::KeepsUpdatedAt,
+        Self::WritesWholeRows,
+        Self::LosesAssignment,
     ];
 
     /// The case whose name says what this breaks; others may fail too.
@@ -69,6 +87,12 @@ impl Fault {
             Self::ReadsNullAsEmpty => "values::null_and_empty_text_stay_different",
             Self::SharesErrors => "lanes::each_of_a_mixed_batch_is_answered_as_if_it_were_alone",
             Self::AnswersBeforeCommit => "lanes::what_is_answered_is_there_for_everybody",
+            Self::WritesBatchesInPart => "batches::a_batch_is_all_or_nothing",
+            Self::TakesPercentForWildcard => "search::wildcards_mean_themselves",
+            Self::LosesTies => "pages::the_pages_of_every_size_are_the_whole_list",
+            Self::KeepsUpdatedAt => "patches::every_update_moves_updated_at_forward",
+            Self::WritesWholeRows => "patches::parallel_patches_of_different_fields_all_survive",
+            Self::LosesAssignment => "tables::every_column_of_every_table_is_kept",
         }
     }
 
@@ -87,6 +111,12 @@ impl Fault {
                 }
             }
             Self::CutsTimeToMilliseconds => values_of(&mut verb, cut_to_milliseconds),
+            Self::TakesPercentForWildcard => {
+                filter_of(&mut verb).into_iter().for_each(take_percent_for_wildcard)
+            }
+            Self::LosesTies => lose_ties(&mut verb),
+            Self::KeepsUpdatedAt => keep_updated_at(&mut verb),
+            Self::LosesAssignment => lose_assignment(&mut verb),
             _ => {}
         }
         verb
@@ -126,6 +156,50 @@ fn forget_owner(verb: &mut Verb) {
 fn lose_column(table: &'static Table, row: &mut [Value]) {
     if let Some(column) = table.visible().iter().rposition(|column| column.nullable) {
         row[column] = Value::Null;
+    }
+}
+
+fn filter_of(verb: &mut Verb) -> Option<&mut Filter> {
+    match verb {
+        Verb::Select(verb) => Some(&mut verb.filter),
+        Verb::Count(verb) => Some(&mut verb.filter),
+        Verb::Update(verb) => Some(&mut verb.filter),
+        Verb::Delete(verb) => Some(&mut verb.filter),
+        Verb::Claim(verb) => Some(&mut verb.filter),
+        Verb::Get(_) | Verb::Insert(_) | Verb::Upsert(_) => None,
+    }
+}
+
+/// What is between two `%` has to be somewhere in the text.
+fn take_percent_for_wildcard(filter: &mut Filter) {
+    match filter {
+        Filter::All(filters) | Filter::Any(filters) => filters.iter_mut().for_each(take_percent_for_wildcard),
+        Filter::Contains { column, text } => {
+            let part = |part: &str| Filter::Contains { column: *column, text: part.to_owned() };
+            *filter = Filter::All(text.split('%').map(part).collect());
+        }
+        _ => {}
+    }
+}
+
+fn lose_ties(verb: &mut Verb) {
+    if let Verb::Select(Select { order, after: Some(after), .. }) = verb {
+        order.truncate(1);
+        after.truncate(1);
+    }
+}
+
+fn keep_updated_at(verb: &mut Verb) {
+    if let Verb::Update(update) = verb {
+        update.set.retain(|(_, assign)| !matches!(assign, Assign::Advance(_)));
+    }
+}
+
+fn lose_assignment(verb: &mut Verb) {
+    if let Verb::Update(Update { set, .. }) = verb
+        && set.len() > 1
+    {
+        set.remove(0);
     }
 }
 
@@ -213,7 +287,30 @@ impl BrokenStore {
         Ok(Outcome::Rows(claimed))
     }
 
-    /// What a batch must not be.
+    /// What an insert of several rows must not be.
+    async fn insert_one_by_one(&self, insert: Insert) -> Result<Outcome> {
+        let (table, count) = (insert.table, insert.rows.len() as u64);
+        for row in insert.rows {
+            self.sound.execute(Verb::Insert(Insert { table, rows: vec![row] })).await?;
+        }
+        Ok(Outcome::Count(count))
+    }
+
+    /// What an update must not be.
+    async fn update_whole_row(&self, mut update: Update) -> Result<Outcome> {
+        let Some(key) = update.key.clone() else { return self.sound.execute(Verb::Update(update)).await };
+        let get = Get { table: update.table, owner: update.owner, key };
+        if let Outcome::Row(Some(row)) = self.sound.execute(Verb::Get(get)).await? {
+            let is_set: Vec<_> = update.set.iter().map(|(column, _)| *column).collect();
+            let others =
+                row.into_values().into_iter().enumerate().filter(|(column, _)| !is_set.contains(column));
+            update.set.extend(others.map(|(column, value)| (column, Assign::Set(value))));
+        }
+        tokio::task::yield_now().await;
+        self.sound.execute(Verb::Update(update)).await
+    }
+
+    /// What verbs that are under way at once must not be.
     async fn execute_with_others(&self, verb: Verb) -> Result<Outcome> {
         self.under_way().verbs += 1;
         let answer = self.sound.execute(verb).await;
@@ -256,6 +353,12 @@ impl Store for BrokenStore {
             }
             Verb::Insert(insert) if self.fault == Fault::AnswersBeforeCommit => {
                 self.answer_and_insert(insert)
+            }
+            Verb::Insert(insert) if self.fault == Fault::WritesBatchesInPart => {
+                self.insert_one_by_one(insert).await
+            }
+            Verb::Update(update) if self.fault == Fault::WritesWholeRows => {
+                self.update_whole_row(update).await
             }
             verb if self.fault == Fault::SharesErrors => self.execute_with_others(verb).await,
             verb => self.fault.answered(table, self.sound.execute(self.fault.asked(verb)).await),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use larder::{Column, ColumnType, Literal, Rule, Source, Table, Value, fold};
+use larder::{Column, ColumnType, Entity, Literal, Rule, Source, Table, Value, fold, model::User};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ pub(crate) fn sample(column: &Column, number: u32) -> Value {
         ColumnType::Int => Value::Int(sample_int(column, i64::from(number))),
         ColumnType::Float => Value::Float(0.1 + f64::from(number) * 1.5),
         ColumnType::Text => Value::Text(sample_text(column, number)),
-        ColumnType::Bytes => Value::Bytes(vec![0, 0xff, b'\'', 1 + number as u8]),
+        ColumnType::Bytes => Value::Bytes([[0, 0xff, b'\'', 1], number.to_be_bytes()].concat()),
         // It is the content of a message too.
         ColumnType::Json => Value::Json(json!([{
             "type": "text",
@@ -104,16 +104,36 @@ pub(crate) fn year(year: i32) -> Value {
     Value::Time(midsummer.unwrap_or_default().and_utc())
 }
 
+/// How far apart the numbers of rows are that [`row_of_each`] makes of one number for one table.
+const COPY: u32 = 1 << 20;
+
 /// A row of each of these tables (parents before children), search copies included, in which every column holds a
-/// [`sample`]; of a table that refers to itself two, the first with NULL there. Rows of different numbers (below a
-/// hundred) have no key in common.
+/// [`sample`]; of a table that refers to itself two, the first with NULL there. Rows of different numbers (below a million)
+/// have no key in common.
 pub(crate) fn row_of_each(tables: &[&'static Table], number: u32) -> Vec<(&'static Table, Vec<Value>)> {
-    let mut made = HashMap::new();
+    rows_beside(HashMap::new(), tables.iter().copied(), number)
+}
+
+/// As [`row_of_each`], of those tables that have an owner, and that is the user of this row.
+pub(crate) fn row_of_each_owned(
+    tables: &[&'static Table],
+    user: &[Value],
+    number: u32,
+) -> Vec<(&'static Table, Vec<Value>)> {
+    let made = HashMap::from([(User::TABLE.name, user.to_vec())]);
+    rows_beside(made, tables.iter().copied().filter(|table| table.owner.is_some()), number)
+}
+
+fn rows_beside(
+    mut made: HashMap<&'static str, Vec<Value>>,
+    tables: impl Iterator<Item = &'static Table>,
+    number: u32,
+) -> Vec<(&'static Table, Vec<Value>)> {
     let mut rows = Vec::new();
-    for table in tables.iter().copied() {
+    for table in tables {
         let refers_to_itself = table.foreign_keys.iter().any(|key| (key.parent)() == table);
         for copy in 0..=u32::from(refers_to_itself) {
-            let row = sample_row(table, &made, number + 100 * copy);
+            let row = sample_row(table, &made, number + COPY * copy);
             made.insert(table.name, row.clone());
             rows.push((table, row));
         }

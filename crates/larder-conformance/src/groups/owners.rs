@@ -1,11 +1,16 @@
 //! Owners: what belongs to one user does not exist for another.
 
-use larder::{Entity, ErrorKind, Filter, Result, Row, Sql, SystemScope, UserScope, Value, model::*};
+use std::collections::HashMap;
+
+use larder::{
+    Entity, ErrorKind, Filter, Insert, Result, Row, Sql, SystemScope, Table, UserScope, Value, Verb, model::*,
+};
 
 use crate::{
     World,
     entities::{Folder, NewFolder, NewNote, Note},
     methods::{Caller, SCOPED, Target},
+    samples::{row_of_each, row_of_each_owned},
     together,
 };
 
@@ -108,6 +113,29 @@ cases! {
         assert_eq!(world.rows_of(bob.owner()).await?, bobs);
     }
 
+    /// Ten thousand rows of a user, in all tables that have an owner, go with the user, and every row of anybody
+    /// else and of nobody is afterwards as it was.
+    #[covers(29, 31)]
+    async fn deleting_a_user_with_ten_thousand_rows_takes_them_and_nothing_else(world: World) {
+        let ada = many_rows(&world, 1, 10_000).await?;
+        many_rows(&world, 2, 1_000).await?;
+        let mut expected = world.all_rows().await?;
+        let mut hers = 0;
+        for ((_, rows), table) in expected.iter_mut().zip(world.tables()) {
+            let before = rows.len();
+            rows.retain(|row| !belongs_to(table, row, ada.owner()));
+            assert!(table.owner.is_none() || rows.len() < before, "Ada must have rows in {}", table.name);
+            assert!(!rows.is_empty(), "{} must have a row that is not Ada's", table.name);
+            hers += before - rows.len();
+        }
+        assert!(hers > 10_000, "Ada has {hers} rows");
+        ada.account().delete().await?;
+        for (left, expected) in world.all_rows().await?.iter().zip(&expected) {
+            let counts = (left.1.len(), expected.1.len());
+            assert!(left == expected, "{}: {counts:?} rows are left and were to be left, or one changed", left.0);
+        }
+    }
+
     /// A table that has a column `user_id` has an owner, and every row of it goes with the owner.
     #[covers(31)]
     async fn every_table_with_a_user_has_an_owner(world: World) {
@@ -183,17 +211,44 @@ impl World {
     /// The rows of one user in every table that has an owner, and the user's own.
     async fn rows_of(&self, owner: uuid::Uuid) -> Result<Vec<(&'static str, Vec<Row>)>> {
         let mut all = Vec::new();
-        for table in self.tables() {
-            let column =
-                if table.name == User::TABLE.name { Some(table.primary_key[0]) } else { table.owner };
-            if let Some(column) = column {
-                let mut rows = self.rows(table).await?;
-                rows.retain(|row| row.get(column) == Some(&Value::Uuid(owner)));
-                all.push((table.name, rows));
-            }
+        for table in self.tables().iter().filter(|table| owner_column(table).is_some()) {
+            let mut rows = self.rows(table).await?;
+            rows.retain(|row| belongs_to(table, row, owner));
+            all.push((table.name, rows));
         }
         Ok(all)
     }
+}
+
+/// The column that says which user a row goes with.
+fn owner_column(table: &Table) -> Option<usize> {
+    if table.name == User::TABLE.name { Some(table.primary_key[0]) } else { table.owner }
+}
+
+fn belongs_to(table: &Table, row: &Row, owner: uuid::Uuid) -> bool {
+    owner_column(table).is_some_and(|column| row.get(column) == Some(&Value::Uuid(owner)))
+}
+
+/// A user with at least this many rows, evenly in all tables that have an owner, and a row in every other table; users of
+/// different numbers, from 1, have no key in common.
+async fn many_rows(world: &World, number: u32, least: usize) -> Result<UserScope> {
+    const BETWEEN_USERS: u32 = 100_000;
+    let mut rows = row_of_each(world.tables(), number * BETWEEN_USERS);
+    let user = rows.iter().find(|(table, _)| table.name == User::TABLE.name).unwrap().1.clone();
+    for number in number * BETWEEN_USERS + 1.. {
+        rows.extend(row_of_each_owned(world.tables(), &user, number));
+        if rows.len() > least + world.tables().len() {
+            break;
+        }
+    }
+    let mut of_table: HashMap<_, Vec<_>> = HashMap::new();
+    rows.into_iter().for_each(|(table, row)| of_table.entry(table.name).or_default().push(row));
+    for table in world.tables() {
+        let rows = of_table.remove(table.name).unwrap();
+        world.store().execute(Verb::Insert(Insert { table, rows })).await?;
+    }
+    let Value::Uuid(id) = user[User::TABLE.primary_key[0]] else { panic!("the id of a user is a UUID") };
+    Ok(world.larder().user(id.into()))
 }
 
 /// A row in every table that has an owner.
