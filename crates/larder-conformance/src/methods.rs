@@ -126,6 +126,8 @@ pub const SCOPED: &[Method] = methods! {
     };
     "Repo::delete": |by| by.mine.repo::<Note>().delete(by.target.note).await?;
     "Repo::removal": |by| run(by.mine.context(), by.mine.repo::<Note>().removal(by.target.note)?).await?;
+    "Repo::delete_many": |by| by.mine.repo::<Note>().delete_many(Note::ID.eq(by.target.note)?).await?;
+    "Repo::purge": |by| by.mine.repo::<Note>().purge(Note::ID.eq(by.target.note)?).await?;
     "Jobs::activate": |by| by.mine.jobs().activate(by.target.job).await?;
     "Jobs::pause": |by| by.mine.jobs().pause(by.target.job).await?;
     "Jobs::archive": |by| by.mine.jobs().archive(by.target.job).await?;
@@ -161,6 +163,9 @@ pub const OF_THE_SYSTEM: &[Method] = methods! {
         by.larder.system().jobs().fail(&lease, None).await?
     };
     "Unscoped::get": |by| by.larder.system().all_users::<Job>().get(by.target.job).await?;
+    "Unscoped::get_by": |by| {
+        by.larder.system().all_users::<Message>().get_by(Message::ID, by.target.message).await?
+    };
     "Unscoped::update_if": |by| {
         let set = vec![Job::NEXT_RUN_AT.set(None)?];
         by.larder.system().all_users::<Job>().update_if(by.target.job, Filter::always(), set).await?
@@ -171,6 +176,9 @@ pub const OF_THE_SYSTEM: &[Method] = methods! {
         by.larder.system().all_users::<Job>().claim(due, Vec::new(), Some(Job::USER_ID), 1, set).await?
     };
     "Unscoped::count": |by| by.larder.system().all_users::<Job>().count(Filter::always()).await?;
+    "Unscoped::purge": |by| {
+        by.larder.system().all_users::<Note>().purge(Note::ID.eq(by.target.note)?).await?
+    };
     "Unscoped::explain": |by| {
         let error = larder::Error::lease_lost("Job");
         by.larder.system().all_users::<Job>().explain(by.target.job, error).await?

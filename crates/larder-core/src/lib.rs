@@ -9,6 +9,7 @@
 //! [`Unit`] and [`Store`]; [`Entity`] and its companions; [`Context`], [`UserScope`], [`SystemScope`] and [`Repo`].
 
 mod answer;
+mod bulk;
 mod change;
 mod clock;
 mod const_checks;

@@ -1,7 +1,7 @@
 //! Verbs over all users' rows, for the system.
 
 use crate::{
-    Assign, Claim, Context, Entity, Error, Field, Filter, Order, Repo, Result, Verb,
+    Assign, Claim, ColumnValue, Context, Entity, Error, Field, Filter, Order, Repo, Result, Verb,
     repo::{checked_assignments, rows_of},
 };
 
@@ -26,6 +26,14 @@ impl<E: Entity> Unscoped<E> {
     /// Those of the connection, and `Corrupt`.
     pub async fn get(&self, key: E::Key) -> Result<Option<E>> {
         self.0.get(key).await
+    }
+
+    /// The one that holds `value` in a field that is unique, whoever's it is; as [`Repo::get_by`].
+    ///
+    /// # Errors
+    /// As [`Repo::get_by`].
+    pub async fn get_by<T: ColumnValue>(&self, field: Field<E, T>, value: T) -> Result<Option<E>> {
+        self.0.get_by(field, value).await
     }
 
     /// Changes the one with this key if it meets `guard`; as [`Repo::update_if`](crate::Repo::update_if).
@@ -72,6 +80,14 @@ impl<E: Entity> Unscoped<E> {
     /// Those of the connection.
     pub async fn count(&self, filter: Filter) -> Result<u64> {
         self.0.count(filter).await
+    }
+
+    /// Deletes all that meet `filter`, of all users, in batches; as [`Repo::purge`].
+    ///
+    /// # Errors
+    /// As [`Repo::purge`].
+    pub async fn purge(&self, filter: Filter) -> Result<u64> {
+        self.0.purge(filter).await
     }
 
     /// The error of an operation on the one with this key that found nothing to change: `otherwise` when it is there,
