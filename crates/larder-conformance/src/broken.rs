@@ -117,6 +117,7 @@ fn forget_owner(verb: &mut Verb) {
         Verb::Get(verb) => verb.owner = None,
         Verb::Select(verb) => verb.owner = None,
         Verb::Count(verb) => verb.owner = None,
+        Verb::Aggregate(verb) => verb.owner = None,
         Verb::Update(verb) => verb.owner = None,
         Verb::Delete(verb) => verb.owner = None,
         Verb::Insert(_) | Verb::Upsert(_) | Verb::Claim(_) => {}
@@ -139,7 +140,7 @@ fn values_of(verb: &mut Verb, change: impl Fn(&mut Value)) {
         }
         Verb::Update(update) => &mut update.set,
         Verb::Claim(claim) => &mut claim.set,
-        Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Delete(_) => return,
+        Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Aggregate(_) | Verb::Delete(_) => return,
     };
     for (_, assign) in set {
         if let Assign::Set(value) = assign {

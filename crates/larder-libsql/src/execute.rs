@@ -31,7 +31,7 @@ impl Work for Verb {
             Self::Delete(delete) => delete.key.is_some(),
             Self::Upsert(_) => true,
             Self::Claim(_) => false,
-            Self::Get(_) | Self::Select(_) | Self::Count(_) => true,
+            Self::Get(_) | Self::Select(_) | Self::Count(_) | Self::Aggregate(_) => true,
         }
     }
 }
@@ -68,6 +68,10 @@ fn execute(database: &Database, verb: &Verb) -> Result<Outcome> {
         }
         Verb::Select(select) => Ok(run(database, statements.select(select))?),
         Verb::Count(count) => number(verb.table(), run(database, statements.count(count))?),
+        Verb::Aggregate(aggregate) => {
+            let rows = rows(run(database, statements.aggregate(aggregate))?);
+            larder_sql::aggregated(aggregate, rows).map(Outcome::Rows)
+        }
         Verb::Insert(insert) => execute_insert(database, insert),
         Verb::Update(update) => execute_update(database, update),
         Verb::Delete(delete) => Ok(run(database, statements.delete(delete))?),

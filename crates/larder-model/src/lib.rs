@@ -10,6 +10,7 @@ mod job;
 mod message;
 mod relations;
 mod scheduler;
+mod statistics;
 mod user;
 
 use larder_core::{Entity, Migrations, SystemScope, Table, UserScope};
@@ -22,6 +23,7 @@ pub use message::{
 };
 pub use relations::{JobRelations, JobWith};
 pub use scheduler::{ClaimDue, ClaimedJob, Completion, Lease, Scheduler};
+pub use statistics::JobCounts;
 pub use user::{Account, ListUsers, NewUser, User, UserId, UserPatch, UserSort, Users};
 
 /// All tables of the model, parents before children.
