@@ -232,7 +232,8 @@ impl Update {
 }
 
 /// Deletes rows, and with them all rows that refer to them. Answers as [`Update`] does; with `returning` the rows as they
-/// were.
+/// were. The answer is about the rows that the verb itself means, also where one of them refers to another, and not about
+/// others that go with them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delete {
     /// The table.
