@@ -53,6 +53,8 @@ fn every_method_that_a_user_reaches_meets_the_intruder() {
     let written = written(&[
         (include_str!("../crates/larder-core/src/repo.rs"), "Repo"),
         (include_str!("../crates/larder-core/src/bulk.rs"), "Repo"),
+        (include_str!("../crates/larder-core/src/statistics.rs"), "Repo"),
+        (include_str!("../crates/larder-core/src/stream.rs"), "Repo"),
         (model!("user"), "Profile"),
         (model!("account"), "Accounts"),
         (model!("session"), "Sessions"),

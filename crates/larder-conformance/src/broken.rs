@@ -147,6 +147,7 @@ fn forget_owner(verb: &mut Verb) {
         Verb::Get(verb) => verb.owner = None,
         Verb::Select(verb) => verb.owner = None,
         Verb::Count(verb) => verb.owner = None,
+        Verb::Aggregate(verb) => verb.owner = None,
         Verb::Update(verb) => verb.owner = None,
         Verb::Delete(verb) => verb.owner = None,
         Verb::Insert(_) | Verb::Upsert(_) | Verb::Claim(_) => {}
@@ -163,6 +164,7 @@ fn filter_of(verb: &mut Verb) -> Option<&mut Filter> {
     match verb {
         Verb::Select(verb) => Some(&mut verb.filter),
         Verb::Count(verb) => Some(&mut verb.filter),
+        Verb::Aggregate(verb) => Some(&mut verb.filter),
         Verb::Update(verb) => Some(&mut verb.filter),
         Verb::Delete(verb) => Some(&mut verb.filter),
         Verb::Claim(verb) => Some(&mut verb.filter),
@@ -213,7 +215,7 @@ fn values_of(verb: &mut Verb, change: impl Fn(&mut Value)) {
         }
         Verb::Update(update) => &mut update.set,
         Verb::Claim(claim) => &mut claim.set,
-        Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Delete(_) => return,
+        Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Aggregate(_) | Verb::Delete(_) => return,
     };
     for (_, assign) in set {
         if let Assign::Set(value) = assign {

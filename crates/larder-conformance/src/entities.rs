@@ -148,3 +148,18 @@ pub struct Folder {
     #[entity(sort)]
     pub updated_at: DateTime<Utc>,
 }
+
+/// A number that was counted on a day: its key has two columns.
+#[derive(Debug, Clone, PartialEq, Serialize, Entity)]
+#[entity(table = "tallies")]
+pub struct Tally {
+    /// The day.
+    #[entity(key, length(1, 40))]
+    pub day: String,
+    /// Which of the day's.
+    #[entity(key)]
+    pub number: i64,
+    /// How many.
+    #[entity(default = 0)]
+    pub count: i64,
+}

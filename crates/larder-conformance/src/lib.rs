@@ -22,6 +22,7 @@ mod groups;
 mod history;
 mod memory;
 pub mod methods;
+mod observed;
 mod random;
 mod runner;
 mod samples;

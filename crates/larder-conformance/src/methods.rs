@@ -3,6 +3,7 @@
 use std::{future::Future, pin::Pin};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::TryStreamExt;
 use larder::{
     Context, Filter, Larder, Outcome, Result, Secret, SortDirection, Unit, UserScope, Verb, model::*,
 };
@@ -162,12 +163,25 @@ pub const SCOPED: &[Method] = methods! {
     "Repo::delete": |by| by.mine.repo::<Note>().delete(by.target.note).await?;
     "Repo::take": |by| by.mine.repo::<Note>().take(by.target.note).await?;
     "Repo::removal": |by| run(by.mine.context(), by.mine.repo::<Note>().removal(by.target.note)?).await?;
+    "Repo::sums": |by| by.mine.repo::<Note>().sums(Note::ID.eq(by.target.note)?, [Note::VIEWS]).await?;
+    "Repo::count_by": |by| {
+        by.mine.repo::<Note>().count_by(Note::TITLE, Note::ID.eq(by.target.note)?).await?
+    };
+    "Repo::sums_by": |by| {
+        let filter = Note::ID.eq(by.target.note)?;
+        by.mine.repo::<Note>().sums_by(Note::TITLE, filter, [Note::VIEWS]).await?
+    };
+    "Repo::stream": |by| {
+        by.mine.repo::<Note>().stream(Note::ID.eq(by.target.note)?).try_collect::<Vec<_>>().await?
+    };
     "Repo::delete_many": |by| by.mine.repo::<Note>().delete_many(Note::ID.eq(by.target.note)?).await?;
     "Repo::purge": |by| by.mine.repo::<Note>().purge(Note::ID.eq(by.target.note)?).await?;
     "Jobs::activate": |by| by.mine.jobs().activate(by.target.job).await?;
     "Jobs::pause": |by| by.mine.jobs().pause(by.target.job).await?;
     "Jobs::archive": |by| by.mine.jobs().archive(by.target.job).await?;
     "Jobs::schedule": |by| by.mine.jobs().schedule(by.target.job, None).await?;
+    "Jobs::count_by_status": |by| by.mine.jobs().count_by_status().await?;
+    "Jobs::usage": |by| by.mine.jobs().usage().await?;
     "Jobs::get_with": |by| by.mine.jobs().get_with(by.target.job, JobRelations::ALL).await?;
     "Jobs::list_with": |by| by.mine.jobs().list_with(ListJobs::default(), JobRelations::ALL).await?;
     "Messages::append": |by| by.mine.messages().append(by.message()).await?;
@@ -248,6 +262,10 @@ pub const OF_THE_SYSTEM: &[Method] = methods! {
         let lease = by.claimed().await?.lease;
         by.larder.system().jobs().fail(&lease, None).await?
     };
+    "Scheduler::count_by_status": |by| by.larder.system().jobs().count_by_status().await?;
+    "Scheduler::usage_by_user": |by| {
+        by.larder.system().jobs().usage_by_user([by.mine.owner().into()]).await?
+    };
     "Unscoped::get": |by| by.larder.system().all_users::<Job>().get(by.target.job).await?;
     "Unscoped::get_by": |by| {
         by.larder.system().all_users::<Message>().get_by(Message::ID, by.target.message).await?
@@ -263,6 +281,19 @@ pub const OF_THE_SYSTEM: &[Method] = methods! {
         by.larder.system().all_users::<Job>().claim(due, Vec::new(), Some(Job::USER_ID), 1, set).await?
     };
     "Unscoped::count": |by| by.larder.system().all_users::<Job>().count(Filter::always()).await?;
+    "Unscoped::sums": |by| {
+        by.larder.system().all_users::<Job>().sums(Filter::always(), [Job::TOTAL_TOKENS]).await?
+    };
+    "Unscoped::count_by": |by| {
+        by.larder.system().all_users::<Job>().count_by(Job::USER_ID, Filter::always()).await?
+    };
+    "Unscoped::sums_by": |by| {
+        let tokens = [Job::TOTAL_TOKENS];
+        by.larder.system().all_users::<Job>().sums_by(Job::USER_ID, Filter::always(), tokens).await?
+    };
+    "Unscoped::stream": |by| {
+        by.larder.system().all_users::<Job>().stream(Filter::always()).try_collect::<Vec<_>>().await?
+    };
     "Unscoped::purge": |by| {
         by.larder.system().all_users::<Note>().purge(Note::ID.eq(by.target.note)?).await?
     };

@@ -6,7 +6,7 @@ use larder::{Dialect, Entity, ManualClock, Migrations, Store, Table, create_sche
 
 use crate::{
     Failure,
-    entities::{Folder, Note, Specimen},
+    entities::{Folder, Note, Specimen, Tally},
     world::beginning,
 };
 
@@ -22,7 +22,7 @@ pub struct Schema {
 impl Schema {
     /// Larder's model, and the suite's own [entities](crate::entities).
     pub fn of_the_suite() -> Self {
-        let own = [Specimen::TABLE, Note::TABLE, Folder::TABLE];
+        let own = [Specimen::TABLE, Note::TABLE, Folder::TABLE, Tally::TABLE];
         let script = |dialect| create_schema(dialect, &own);
         let scripts = (script(Dialect::Postgres), script(Dialect::Sqlite));
         let of_own = Migrations::new("conformance").then("entities", scripts.0, scripts.1);

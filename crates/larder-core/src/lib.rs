@@ -34,7 +34,9 @@ mod retry;
 mod row;
 mod scope;
 mod secret;
+mod statistics;
 mod store;
+mod stream;
 mod table;
 mod transaction;
 mod unscoped;
@@ -53,6 +55,7 @@ pub use entity::{
 pub use error::{Error, ErrorKind, Result};
 pub use field::Field;
 pub use fold::fold;
+pub use futures_util::Stream;
 pub use id::Id;
 pub use ids::{Ids, RandomIds, SequentialIds};
 pub use json::{Json, MAX_JSON_DEPTH, canonical};
@@ -64,6 +67,7 @@ pub use retry::RetryPolicy;
 pub use row::Row;
 pub use scope::{SystemScope, UserScope};
 pub use secret::Secret;
+pub use statistics::Totals;
 pub use store::{Begin, Capability, Health, SCHEMA_LOCK_WAIT, Sql, SqlOutcome, Store, Transaction};
 pub use table::{
     Column, ColumnType, Condition, EnumType, ForeignKey, Index, Literal, MAX_VALUE_BYTES, Rule, Source,
@@ -73,8 +77,8 @@ pub use unscoped::Unscoped;
 pub use validate::{check_row, check_type, check_value};
 pub use value::{ColumnValue, Value, WrongType};
 pub use verb::{
-    Assign, Claim, Count, Delete, Filter, Get, Insert, Key, Op, Order, Outcome, Require, Select, Step, Unit,
-    Update, Upsert, Verb,
+    Aggregate, Assign, Claim, Count, Delete, Filter, Get, Insert, Key, Op, Order, Outcome, Require, Select,
+    Step, Unit, Update, Upsert, Verb,
 };
 
 /// What the code written by `#[derive(Entity)]` refers to. Not part of the stable interface.

@@ -1,7 +1,8 @@
 //! Verbs over all users' rows, for the system.
 
 use crate::{
-    Assign, Claim, ColumnValue, Context, Entity, Error, Field, Filter, Order, Repo, Result, Verb,
+    Assign, Claim, ColumnValue, Context, Entity, Error, Field, Filter, Order, Repo, Result, Stream, Totals,
+    Verb,
     repo::{checked_assignments, rows_of},
 };
 
@@ -88,6 +89,48 @@ impl<E: Entity> Unscoped<E> {
     /// Those of the connection.
     pub async fn count(&self, filter: Filter) -> Result<u64> {
         self.0.count(filter).await
+    }
+
+    /// What those of all users that meet `filter` come to; as [`Repo::sums`].
+    ///
+    /// # Errors
+    /// As [`Repo::sums`].
+    pub async fn sums<const N: usize>(
+        &self,
+        filter: Filter,
+        fields: [Field<E, i64>; N],
+    ) -> Result<Totals<N>> {
+        self.0.sums(filter, fields).await
+    }
+
+    /// How many of all users' hold each value of the field; as [`Repo::count_by`].
+    ///
+    /// # Errors
+    /// As [`Repo::count_by`].
+    pub async fn count_by<T: ColumnValue>(
+        &self,
+        field: Field<E, T>,
+        filter: Filter,
+    ) -> Result<Vec<(T, u64)>> {
+        self.0.count_by(field, filter).await
+    }
+
+    /// What all users' come to for each value of the field; as [`Repo::sums_by`].
+    ///
+    /// # Errors
+    /// As [`Repo::sums_by`].
+    pub async fn sums_by<T: ColumnValue, const N: usize>(
+        &self,
+        field: Field<E, T>,
+        filter: Filter,
+        fields: [Field<E, i64>; N],
+    ) -> Result<Vec<(T, Totals<N>)>> {
+        self.0.sums_by(field, filter, fields).await
+    }
+
+    /// All that meet `filter`, of all users, as they are read; as [`Repo::stream`].
+    pub fn stream(&self, filter: Filter) -> impl Stream<Item = Result<E>> + Send + use<E> {
+        self.0.stream(filter)
     }
 
     /// Deletes all that meet `filter`, of all users, in batches; as [`Repo::purge`].

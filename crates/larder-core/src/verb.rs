@@ -7,7 +7,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::{ErrorKind, Row, SortDirection, Table, Value};
+use crate::{ColumnType, ErrorKind, Row, SortDirection, Table, Value};
 
 /// One thing to do with one table. Each variant's struct states the behaviour.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,8 @@ pub enum Verb {
     Select(Select),
     /// Count rows.
     Count(Count),
+    /// Count rows and add up columns, for each group.
+    Aggregate(Aggregate),
     /// Write new rows.
     Insert(Insert),
     /// Change rows.
@@ -37,6 +39,7 @@ impl Verb {
             Self::Get(verb) => verb.table,
             Self::Select(verb) => verb.table,
             Self::Count(verb) => verb.table,
+            Self::Aggregate(verb) => verb.table,
             Self::Insert(verb) => verb.table,
             Self::Update(verb) => verb.table,
             Self::Delete(verb) => verb.table,
@@ -45,9 +48,9 @@ impl Verb {
         }
     }
 
-    /// True for `Get`, `Select` and `Count`, which change nothing.
+    /// True for `Get`, `Select`, `Count` and `Aggregate`, which change nothing.
     pub fn is_read(&self) -> bool {
-        matches!(self, Self::Get(_) | Self::Select(_) | Self::Count(_))
+        matches!(self, Self::Get(_) | Self::Select(_) | Self::Count(_) | Self::Aggregate(_))
     }
 }
 
@@ -113,6 +116,65 @@ pub struct Count {
     pub filter: Filter,
 }
 
+/// Counts rows and adds up columns. Answers [`Outcome::Rows`], a row for each group: the group's value (only with
+/// `group_by`), how many rows there are (an `Int`), then each of `sums` (an `Int`).
+///
+/// # Behaviour
+/// - Rows belong to one group when they hold equal values in `group_by`; those that hold NULL are a group too. Groups come
+///   in the order of their values, as [`Value::compare`] has it, NULL last. A group without rows is not answered.
+/// - Without `group_by` all rows are one group, which is answered also when there is none: everything is 0 then.
+/// - NULL adds nothing to a sum.
+/// - Sums are exact: only what comes out has to be an `i64`, in whatever order it was added up.
+///
+/// # Errors
+/// `Invalid` with the column when a sum is no `i64`, or the column of a sum no integer; `Unsupported` when `group_by` is
+/// JSON, which has no order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Aggregate {
+    /// The table.
+    pub table: &'static Table,
+    /// Only rows of this owner.
+    pub owner: Option<Uuid>,
+    /// Only rows that meet this.
+    pub filter: Filter,
+    /// The column whose values make the groups.
+    pub group_by: Option<usize>,
+    /// The columns to add up.
+    pub sums: Vec<usize>,
+}
+
+impl Aggregate {
+    /// Checks that the columns can be added up and grouped by.
+    ///
+    /// # Errors
+    /// As the verb's, but for a sum that is too large.
+    pub fn check(&self) -> crate::Result<()> {
+        let column = |position: &usize| &self.table.columns[*position];
+        if let Some(wrong) = self.sums.iter().map(column).find(|column| column.kind != ColumnType::Int) {
+            return Err(crate::Error::invalid(self.table.entity, wrong.name, "is no integer"));
+        }
+        match self.group_by.as_ref().map(column).filter(|column| column.kind == ColumnType::Json) {
+            Some(json) => Err(crate::Error::unsupported(format!("groups by {}, which is JSON", json.name))),
+            None => Ok(()),
+        }
+    }
+
+    /// The sum of the column in this place of `sums`, as it is answered.
+    ///
+    /// # Errors
+    /// `Invalid` with the column when it is no `i64`.
+    pub fn sum(&self, place: usize, sum: i128) -> crate::Result<Value> {
+        i64::try_from(sum).map(Value::Int).map_err(|_| {
+            let column = self.sums.get(place).map_or("", |column| self.table.columns[*column].name);
+            crate::Error::invalid(
+                self.table.entity,
+                column,
+                "the sum is out of the range of a 64-bit integer",
+            )
+        })
+    }
+}
+
 /// Writes new rows. Answers [`Outcome::Count`], the number of rows.
 ///
 /// # Behaviour
@@ -170,7 +232,8 @@ impl Update {
 }
 
 /// Deletes rows, and with them all rows that refer to them. Answers as [`Update`] does; with `returning` the rows as they
-/// were.
+/// were. The answer is about the rows that the verb itself means, also where one of them refers to another, and not about
+/// others that go with them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delete {
     /// The table.

@@ -1,6 +1,9 @@
 //! Verbs and units, executed on a connection.
 
-use larder_core::{Claim, Error, Insert, Outcome, Result, Row, Table, Unit, Update, Upsert, Value, Verb};
+use larder_core::{
+    Claim, Count, Delete, Error, Filter, Insert, Key, Outcome, Result, Row, Select, Table, Unit, Update,
+    Upsert, Value, Verb,
+};
 use larder_sql::Dialect;
 
 use crate::{
@@ -31,7 +34,7 @@ impl Work for Verb {
             Self::Delete(delete) => delete.key.is_some(),
             Self::Upsert(_) => true,
             Self::Claim(_) => false,
-            Self::Get(_) | Self::Select(_) | Self::Count(_) => true,
+            Self::Get(_) | Self::Select(_) | Self::Count(_) | Self::Aggregate(_) => true,
         }
     }
 }
@@ -68,9 +71,13 @@ fn execute(database: &Database, verb: &Verb) -> Result<Outcome> {
         }
         Verb::Select(select) => Ok(run(database, statements.select(select))?),
         Verb::Count(count) => number(verb.table(), run(database, statements.count(count))?),
+        Verb::Aggregate(aggregate) => {
+            let rows = rows(run(database, statements.aggregate(aggregate))?);
+            larder_sql::aggregated(aggregate, rows).map(Outcome::Rows)
+        }
         Verb::Insert(insert) => execute_insert(database, insert),
         Verb::Update(update) => execute_update(database, update),
-        Verb::Delete(delete) => Ok(run(database, statements.delete(delete))?),
+        Verb::Delete(delete) => execute_delete(database, delete),
         Verb::Upsert(upsert) => execute_upsert(database, upsert),
         Verb::Claim(claim) => execute_claim(database, claim),
     }
@@ -116,6 +123,49 @@ fn refuse_overflow(database: &Database, update: &Update) -> Result<()> {
     let found = rows(run(database, probe)?);
     let overflow = found.first().and_then(|row| larder_sql::add_overflow(update, row.values()));
     overflow.map_or(Ok(()), Err)
+}
+
+/// SQLite deletes what refers to a row together with it, so that a row whose turn would come later is gone by then and
+/// neither counted nor returned. Where that can happen the rows are looked at first: the writer is alone, so that they are
+/// those that will be deleted.
+fn execute_delete(database: &Database, delete: &Delete) -> Result<Outcome> {
+    let statements = database.statements();
+    let &Delete { table, owner, ref filter, limit, .. } = delete;
+    if delete.key.is_some() || !refers_to_itself(table) {
+        return Ok(run(database, statements.delete(delete))?);
+    }
+    let filter = filter.clone();
+    if !delete.returning {
+        let met = number(table, run(database, statements.count(&Count { table, owner, filter }))?)?.rows();
+        run(database, statements.delete(delete))?;
+        return Ok(Outcome::Count(limit.map_or(met, |limit| met.min(limit))));
+    }
+    let select = Select { table, owner, filter, order: Vec::new(), after: None, offset: 0, limit };
+    let chosen = rows(run(database, statements.select(&select))?);
+    for row in &chosen {
+        let values = table.primary_key.iter().filter_map(|&column| row.get(column).cloned()).collect();
+        let key = Some(Key { columns: table.primary_key, values });
+        let one = Delete { table, owner, key, filter: Filter::always(), limit: None, returning: false };
+        run(database, statements.delete(&one))?;
+    }
+    Ok(Outcome::Rows(chosen))
+}
+
+/// Can deleting a row of the table take others of the same table along, directly or by way of other tables?
+fn refers_to_itself(table: &'static Table) -> bool {
+    let parents = |table: &'static Table| table.foreign_keys.iter().map(|key| (key.parent)());
+    let mut above: Vec<_> = parents(table).collect();
+    let mut seen = Vec::new();
+    while let Some(parent) = above.pop() {
+        if parent == table {
+            return true;
+        }
+        if !seen.contains(&parent.name) {
+            seen.push(parent.name);
+            above.extend(parents(parent));
+        }
+    }
+    false
 }
 
 fn execute_upsert(database: &Database, upsert: &Upsert) -> Result<Outcome> {

@@ -7,7 +7,7 @@ use larder_core::{Assign, Error, Filter, Page, Repo, Result, UserScope};
 use larder_derive::{Entity, EnumText};
 use serde::{Deserialize, Serialize};
 
-use crate::{JobRelations, JobWith, UserId, relations};
+use crate::{JobCounts, JobRelations, JobWith, UserId, relations, statistics::TOKENS};
 
 /// Whether a job runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumText)]
@@ -111,15 +111,10 @@ pub struct TokenUsage {
 impl TokenUsage {
     /// The assignments that book it.
     pub(crate) fn booking(&self) -> Result<Vec<(usize, Assign)>> {
-        let counts = [
-            (Job::INPUT_TOKENS, self.input),
-            (Job::OUTPUT_TOKENS, self.output),
-            (Job::REASONING_TOKENS, self.reasoning),
-            (Job::CACHED_INPUT_TOKENS, self.cached_input),
-            (Job::TOTAL_TOKENS, self.total),
-        ];
-        counts
+        let counts = [self.input, self.output, self.reasoning, self.cached_input, self.total];
+        TOKENS
             .into_iter()
+            .zip(counts)
             .map(|(field, count)| match count {
                 0.. => Ok(field.add(count)),
                 _ => {
@@ -187,6 +182,22 @@ impl Jobs {
     pub async fn list_with(&self, list: crate::ListJobs, relations: JobRelations) -> Result<Page<JobWith>> {
         let page = self.list(list).await?;
         relations::of_page(&self.scope(), page, relations).await
+    }
+
+    /// How many of the user's jobs there are of each status.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn count_by_status(&self) -> Result<JobCounts> {
+        Ok(JobCounts::of(self.count_by(Job::STATUS, Filter::always()).await?))
+    }
+
+    /// The tokens that all jobs of the user have used; those of deleted jobs are gone with them.
+    ///
+    /// # Errors
+    /// `Invalid` with the field when a sum is no `i64`.
+    pub async fn usage(&self) -> Result<TokenUsage> {
+        Ok(TokenUsage::of(self.sums(Filter::always(), TOKENS).await?.sums))
     }
 
     async fn set(&self, id: JobId, assignment: (usize, Assign)) -> Result<Job> {

@@ -17,6 +17,7 @@ mod message;
 mod relations;
 mod scheduler;
 mod session;
+mod statistics;
 mod task;
 mod token;
 mod unknown;
@@ -51,6 +52,7 @@ pub use message::{
 pub use relations::{JobRelations, JobWith};
 pub use scheduler::{ClaimDue, ClaimedJob, Completion, Lease, Scheduler};
 pub use session::{AllSessions, ListSessions, NewSession, Session, SessionPatch, SessionSort, Sessions};
+pub use statistics::JobCounts;
 pub use task::{ListTasks, NewTask, Task, TaskId, TaskPatch, TaskSort, TaskStatus, Tasks};
 pub use user::{ListUsers, NewUser, Profile, User, UserId, UserPatch, UserSort, Users};
 pub use verification_token::{

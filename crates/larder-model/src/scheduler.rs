@@ -1,9 +1,11 @@
 //! Running due jobs under leases.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use larder_core::{Error, Filter, Result, SortDirection, SystemScope, Unscoped};
 
-use crate::{Job, JobId, JobStatus, TokenUsage};
+use crate::{Job, JobCounts, JobId, JobStatus, TokenUsage, UserId, statistics::TOKENS};
 
 /// The longest lease that can be asked for.
 const LONGEST_LEASE: TimeDelta = TimeDelta::days(1);
@@ -121,6 +123,30 @@ impl Scheduler {
     /// As [`Scheduler::complete`].
     pub async fn fail(&self, held: &Lease, retry_at: Option<DateTime<Utc>>) -> Result<Job> {
         self.release(held, vec![Job::NEXT_RUN_AT.set(retry_at)?]).await
+    }
+
+    /// How many jobs of all users there are of each status.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn count_by_status(&self) -> Result<JobCounts> {
+        Ok(JobCounts::of(self.0.count_by(Job::STATUS, Filter::always()).await?))
+    }
+
+    /// The tokens that all jobs of each of these users have used: an entry for each user, nothing used by one who has no
+    /// jobs or does not exist.
+    ///
+    /// # Errors
+    /// `Invalid` with the field when a sum is no `i64`.
+    pub async fn usage_by_user(
+        &self,
+        users: impl IntoIterator<Item = UserId>,
+    ) -> Result<BTreeMap<UserId, TokenUsage>> {
+        let mut usage: BTreeMap<_, _> = users.into_iter().map(|user| (user, TokenUsage::default())).collect();
+        let theirs = Job::USER_ID.is_in(usage.keys().copied())?;
+        let totals = self.0.sums_by(Job::USER_ID, theirs, TOKENS).await?;
+        usage.extend(totals.into_iter().map(|(user, totals)| (user, TokenUsage::of(totals.sums))));
+        Ok(usage)
     }
 
     async fn release(&self, held: &Lease, mut set: Vec<(usize, larder_core::Assign)>) -> Result<Job> {

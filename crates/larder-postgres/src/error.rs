@@ -299,9 +299,12 @@ fn sums(verb: &Verb) -> String {
         Verb::Update(update) => &update.set,
         Verb::Upsert(upsert) => &upsert.set,
         Verb::Claim(claim) => &claim.set,
-        Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Insert(_) | Verb::Delete(_) => {
-            return String::new();
-        }
+        Verb::Get(_)
+        | Verb::Select(_)
+        | Verb::Count(_)
+        | Verb::Aggregate(_)
+        | Verb::Insert(_)
+        | Verb::Delete(_) => return String::new(),
     };
     let columns =
         set.iter().filter(|(_, assign)| matches!(assign, Assign::Add(_))).map(|(column, _)| *column);

@@ -73,7 +73,9 @@ pub(crate) fn is_decided(steps: &[Step]) -> bool {
 
 /// Is a step that raises no error always done, whatever its statement answered?
 pub(crate) fn always_holds(step: &Step) -> bool {
-    step.require == Require::Anything && !may_have_to_explain(&step.verb)
+    // A sum may turn out to be too large when it is read.
+    let may_be_refused = matches!(step.verb, Verb::Aggregate(_));
+    step.require == Require::Anything && !may_be_refused && !may_have_to_explain(&step.verb)
 }
 
 /// When its statement changes no row, is there more to ask?
@@ -116,7 +118,7 @@ pub(crate) fn judge(
         let reply = next_reply(&mut replies)
             .and_then(Reply::complete)
             .map_err(|failure| failure.explained(Some(&step.verb)))?;
-        let outcome = outcome(&step.verb, reply);
+        let outcome = outcome(&step.verb, reply).map_err(Failure::Refused)?;
         if outcome.rows() == 0 && may_have_to_explain(&step.verb) {
             return Ok(None);
         }

@@ -38,11 +38,16 @@ async fn statements(session: &mut Session, verb: &Verb, lock: Option<Lock>) -> R
         Verb::Update(update) => change(session, update).await,
         Verb::Upsert(upsert) => put(session, upsert).await,
         Verb::Claim(Claim { limit: 0, .. }) => Ok(Outcome::Rows(Vec::new())),
-        Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Delete(_) | Verb::Claim(_) => {
+        Verb::Get(_)
+        | Verb::Select(_)
+        | Verb::Count(_)
+        | Verb::Aggregate(_)
+        | Verb::Delete(_)
+        | Verb::Claim(_) => {
             let Some(statement) = one_statement(session.statements(), verb, lock) else {
                 return Err(Failure::Refused(Error::unsupported("a verb without a statement")));
             };
-            Ok(outcome(verb, session.query(&statement).await?))
+            outcome(verb, session.query(&statement).await?).map_err(Failure::Refused)
         }
     }
 }
@@ -56,6 +61,7 @@ pub(crate) fn one_statement(statements: &Statements, verb: &Verb, lock: Option<L
         },
         Verb::Select(select) => statements.select(select),
         Verb::Count(count) => statements.count(count),
+        Verb::Aggregate(aggregate) => statements.aggregate(aggregate),
         Verb::Insert(insert) => return statements.insert_at_once(insert.table, &insert.rows),
         Verb::Update(update) => statements.update(update),
         Verb::Delete(delete) => statements.delete(delete),
@@ -66,16 +72,20 @@ pub(crate) fn one_statement(statements: &Statements, verb: &Verb, lock: Option<L
 }
 
 /// What the reply to a verb's one statement answers.
-pub(crate) fn outcome(verb: &Verb, reply: Contents) -> Outcome {
-    match verb {
+///
+/// # Errors
+/// `Invalid` with the column when a sum that was read is no `i64`.
+pub(crate) fn outcome(verb: &Verb, reply: Contents) -> Result<Outcome, Error> {
+    Ok(match verb {
         Verb::Get(_) | Verb::Upsert(_) => Outcome::Row(reply.rows.into_iter().next()),
         Verb::Count(_) => Outcome::Count(number(&reply.rows)),
+        Verb::Aggregate(aggregate) => Outcome::Rows(larder_sql::aggregated(aggregate, reply.rows)?),
         Verb::Select(_) | Verb::Claim(_) => Outcome::Rows(reply.rows),
         Verb::Update(Update { returning: true, .. }) | Verb::Delete(Delete { returning: true, .. }) => {
             Outcome::Rows(reply.rows)
         }
         Verb::Insert(_) | Verb::Update(_) | Verb::Delete(_) => Outcome::Count(reply.affected),
-    }
+    })
 }
 
 fn number(rows: &[Row]) -> u64 {
@@ -168,7 +178,7 @@ fn may_conflict(verb: &Verb) -> bool {
         Verb::Upsert(_) => true,
         Verb::Update(update) => update.set.iter().any(|(column, _)| in_a_key(column)),
         Verb::Claim(claim) => claim.set.iter().any(|(column, _)| in_a_key(column)),
-        Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Delete(_) => false,
+        Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Aggregate(_) | Verb::Delete(_) => false,
     }
 }
 

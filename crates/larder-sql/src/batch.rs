@@ -196,7 +196,7 @@ impl Statements {
                     self.render_batch(shape.bytes(), all.table, |writer| write_claims(writer, &all, &claims)),
                 )
             }
-            Verb::Select(_) | Verb::Count(_) | Verb::Upsert(_) => None,
+            Verb::Select(_) | Verb::Count(_) | Verb::Aggregate(_) | Verb::Upsert(_) => None,
         }
     }
 

@@ -4,14 +4,15 @@ use larder_core::{Assign, ColumnType, Error, Result, Table, Value, Verb, check_t
 
 /// Checks what a statement could not say, or what one of the databases would not refuse or not by the column's name: that
 /// values are of their columns' types and such as every database keeps ([`check_type`]), that rows are complete, and that a
-/// sum has a key. Lengths, ranges, NULLs and keys are left to the database.
+/// sum has a key and numbers. Lengths, ranges, NULLs and keys are left to the database.
 ///
 /// # Errors
 /// - `Invalid` with the column.
-/// - `Unsupported` when an `Update` adds without a key.
+/// - `Unsupported` when an `Update` adds without a key, and when an `Aggregate` groups by JSON.
 pub fn check(verb: &Verb) -> Result<()> {
     match verb {
         Verb::Get(_) | Verb::Select(_) | Verb::Count(_) | Verb::Delete(_) => Ok(()),
+        Verb::Aggregate(aggregate) => aggregate.check(),
         Verb::Insert(insert) => insert.rows.iter().try_for_each(|row| check_row(insert.table, row)),
         Verb::Update(update) => {
             if update.adds() && update.key.is_none() {

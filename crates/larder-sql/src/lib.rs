@@ -6,6 +6,7 @@
 //! What takes more than one statement (a claim on SQLite, an overflow, a conflict that must not raise) is described at the
 //! functions that render the parts.
 
+mod aggregate;
 mod batch;
 mod check;
 mod claim;
@@ -23,6 +24,7 @@ mod statements;
 mod write;
 mod writer;
 
+pub use aggregate::{aggregate, aggregated};
 pub use batch::{Batchable, RowKey, batch_answers};
 pub use check::check;
 pub use claim::{claim, claim_keys, claim_update};

@@ -1,8 +1,8 @@
 //! What the text of a statement depends on.
 
 use larder_core::{
-    Assign, Claim, ColumnType, Count, Delete, Filter, Get, Key, Op, Order, Select, SortDirection, Table,
-    Update, Upsert, Value,
+    Aggregate, Assign, Claim, ColumnType, Count, Delete, Filter, Get, Key, Op, Order, Select, SortDirection,
+    Table, Update, Upsert, Value,
 };
 
 use crate::{
@@ -123,6 +123,16 @@ impl Shape {
         }
         shape.number(shown_limit(claim, limit));
         shape.assignments(&claim.set);
+        shape
+    }
+
+    pub(crate) fn of_aggregate(dialect: Dialect, aggregate: &Aggregate) -> Self {
+        let mut shape = Self::new(dialect, 8, aggregate.table);
+        shape.flag(aggregate.owner.is_some());
+        shape.filter(&aggregate.filter);
+        shape.flag(aggregate.group_by.is_some());
+        shape.number(aggregate.group_by.unwrap_or_default() as u64);
+        shape.list(&aggregate.sums, |shape, column| shape.number(*column as u64));
         shape
     }
 

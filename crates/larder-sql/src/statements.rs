@@ -5,10 +5,11 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use larder_core::{Claim, Count, Delete, Get, Insert, Select, Table, Update, Upsert, Value};
+use larder_core::{Aggregate, Claim, Count, Delete, Get, Insert, Select, Table, Update, Upsert, Value};
 
 use crate::{
     Bind, Dialect, Returns, Statement,
+    aggregate::write_aggregate,
     claim::{write_claim, write_claim_keys},
     read::{write_count, write_get, write_select},
     shape::Shape,
@@ -78,6 +79,13 @@ impl Statements {
     /// As [`count`](crate::count).
     pub fn count(&self, count: &Count) -> Rendered {
         self.render(count.table, Shape::of_count(self.dialect, count), |writer| write_count(writer, count))
+    }
+
+    /// As [`aggregate`](crate::aggregate).
+    pub fn aggregate(&self, aggregate: &Aggregate) -> Rendered {
+        self.render(aggregate.table, Shape::of_aggregate(self.dialect, aggregate), |writer| {
+            write_aggregate(writer, aggregate)
+        })
     }
 
     /// As [`insert`](crate::insert), each statement behind the rows that it inserts, and rendered when it is asked for.
@@ -294,6 +302,16 @@ mod tests {
                 let Select { table, owner, filter, .. } = select;
                 let count = Count { table, owner, filter };
                 assert_eq!(statements.count(&count), crate::count(dialect, &count).into());
+                let Count { table, owner, filter } = count;
+                for (group_by, sums) in
+                    [(None, vec![]), (None, vec![4]), (Some(0), vec![]), (Some(2), vec![4, 4])]
+                {
+                    let aggregate = Aggregate { table, owner, filter: filter.clone(), group_by, sums };
+                    assert_eq!(
+                        statements.aggregate(&aggregate),
+                        crate::aggregate(dialect, &aggregate).into()
+                    );
+                }
             }
             for update in twice(updates()) {
                 assert_eq!(statements.update(&update), crate::update(dialect, &update).into());

@@ -2,6 +2,7 @@
 
 groups! {
     mod batches;
+    mod bulk;
     mod errors;
     mod jobs;
     mod lanes;
@@ -10,6 +11,7 @@ groups! {
     mod pages;
     mod patches;
     mod search;
+    mod statistics;
     mod tables;
     mod transactions;
     mod values;

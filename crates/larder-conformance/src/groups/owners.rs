@@ -129,7 +129,7 @@ cases! {
             hers += before - rows.len();
         }
         assert!(hers > 10_000, "Ada has {hers} rows");
-        ada.account().delete().await?;
+        ada.profile().delete().await?;
         for (left, expected) in world.all_rows().await?.iter().zip(&expected) {
             let counts = (left.1.len(), expected.1.len());
             assert!(left == expected, "{}: {counts:?} rows are left and were to be left, or one changed", left.0);

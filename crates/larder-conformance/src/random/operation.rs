@@ -63,6 +63,8 @@ const WEIGHTS: &[(u32, Kind)] = &[
     (4, Kind::Own(own::Do::Find)),
     (8, Kind::Own(own::Do::List)),
     (5, Kind::Own(own::Do::Select)),
+    (4, Kind::Own(own::Do::Totals)),
+    (2, Kind::Own(own::Do::DeleteMany)),
     (4, Kind::Own(own::Do::PutNote)),
     (3, Kind::Own(own::Do::ListNotes)),
     (4, Kind::Own(own::Do::CreateFolder)),

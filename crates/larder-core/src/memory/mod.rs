@@ -1,5 +1,6 @@
 //! The reference store: a database in the memory of the process, complete, simple and without SQL.
 
+mod aggregate;
 mod assign;
 mod key;
 mod query;

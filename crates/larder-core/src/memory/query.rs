@@ -121,6 +121,10 @@ pub(super) fn check_columns(table: &'static Table, verb: &Verb) -> Result<()> {
             columns.extend(select.order.iter().map(|order| order.column));
         }
         Verb::Count(count) => filter_columns(&count.filter, &mut columns),
+        Verb::Aggregate(aggregate) => {
+            filter_columns(&aggregate.filter, &mut columns);
+            columns.extend(aggregate.sums.iter().copied().chain(aggregate.group_by));
+        }
         Verb::Insert(_) => {}
         Verb::Update(update) => {
             key = update.key.as_ref().map(|key| key.columns);

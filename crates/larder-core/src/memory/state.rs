@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{
+    aggregate::aggregated,
     assign::assigned,
     key::{key, key_of},
     query::{belongs, check_columns, in_turns, is_after, matcher, sort},
@@ -105,6 +106,10 @@ impl Work<'_> {
             Verb::Select(select) => Ok(answer(table, &self.state.select(at, &select), true)),
             Verb::Count(count) => {
                 Ok(answer(table, &self.state.choose(at, count.owner, None, &count.filter), false))
+            }
+            Verb::Aggregate(aggregate) => {
+                let rows = self.state.choose(at, aggregate.owner, None, &aggregate.filter);
+                aggregated(&aggregate, &rows)
             }
             Verb::Insert(insert) => self.insert(at, insert),
             Verb::Update(update) => self.update(at, &update),

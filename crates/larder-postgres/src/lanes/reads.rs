@@ -174,7 +174,8 @@ impl Unread {
         let answer = match &self.read {
             Read::LookUp(verb, _) | Read::Verb(verb) => next_reply(&mut replies)
                 .and_then(Reply::complete)
-                .map(|reply| Answer::Outcome(outcome(verb, reply)))
+                .and_then(|reply| outcome(verb, reply).map_err(Failure::Refused))
+                .map(Answer::Outcome)
                 .map_err(|failure| failure.explained(Some(verb))),
             Read::Unit(steps) => {
                 unit::judge(steps, replies).map(|outcomes| Answer::Outcomes(outcomes.unwrap_or_default()))

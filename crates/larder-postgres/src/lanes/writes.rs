@@ -100,7 +100,7 @@ fn may_travel(verb: &Verb) -> bool {
         Verb::Claim(claim) => claim.limit > 0,
         Verb::Update(update) => update.key.is_some(),
         Verb::Delete(delete) => delete.key.is_some() && delete.limit.is_none(),
-        Verb::Select(_) | Verb::Count(_) => false,
+        Verb::Select(_) | Verb::Count(_) | Verb::Aggregate(_) => false,
     }
 }
 
@@ -162,12 +162,12 @@ fn outcomes(group: &[Waiting], replies: Vec<Reply>) -> Vec<Vec<Result<Outcome>>>
         let unreadable = reply.unreadable.take();
         let answers = match group {
             [item] => vec![outcome(&item.work.steps[index].verb, reply)],
-            group => batch_answers(&step_of_all(group, index), reply.rows),
+            group => batch_answers(&step_of_all(group, index), reply.rows).into_iter().map(Ok).collect(),
         };
         // It is the row of one that found none.
-        let read = |answer: Outcome| match &unreadable {
-            Some(error) if answer.rows() == 0 => Err(error.clone()),
-            _ => Ok(answer),
+        let read = |answer: Result<Outcome>| match (&answer, &unreadable) {
+            (Ok(outcome), Some(error)) if outcome.rows() == 0 => Err(error.clone()),
+            _ => answer,
         };
         of_items.iter_mut().zip(answers).for_each(|(outcomes, answer)| outcomes.push(read(answer)));
     }

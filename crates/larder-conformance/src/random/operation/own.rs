@@ -22,6 +22,8 @@ pub(in crate::random) enum Do {
     Find,
     List,
     Select,
+    Totals,
+    DeleteMany,
     PutNote,
     ListNotes,
     CreateFolder,
@@ -51,6 +53,7 @@ impl On<'_> {
                 self.notes_and_folders(what).await
             }
             Do::Find | Do::List | Do::Select => self.read_specimens(what).await,
+            Do::Totals => self.totals().await,
             _ => self.write_specimens(what).await,
         }
     }
@@ -90,9 +93,32 @@ impl On<'_> {
                 done.call.push_str(&format!("{add:?} if {guard:?}"));
                 done.answer = shown(&specimens.update_if(id, guard, vec![add]).await);
             }
+            Do::DeleteMany => {
+                // Most of those that are there stay, so that there is something to do for what follows.
+                let level = Specimen::LEVEL.eq(self.values.one_of(&[7, 100])).unwrap();
+                let filter = self.filter().and(level);
+                done.call = format!("specimens: {what:?} {filter:?}");
+                done.answer = shown(&specimens.delete_many(filter).await);
+            }
             _ => done.answer = shown(&specimens.delete(id).await),
         }
         done
+    }
+
+    async fn totals(&mut self) -> Performed {
+        let specimens = self.system.repo::<Specimen>();
+        let filter = self.filter();
+        let fields = [Specimen::NUMBER, Specimen::LEVEL];
+        let by = self.values.one_of(&["nothing", "colour", "text_maybe", "time", "ratio_maybe"]);
+        let call = format!("specimens: totals by {by} of {filter:?}");
+        let answer = match by {
+            "colour" => shown(&specimens.sums_by(Specimen::COLOUR, filter, fields).await),
+            "text_maybe" => shown(&specimens.sums_by(Specimen::TEXT_MAYBE, filter, fields).await),
+            "time" => shown(&specimens.count_by(Specimen::TIME, filter).await),
+            "ratio_maybe" => shown(&specimens.count_by(Specimen::RATIO_MAYBE, filter).await),
+            _ => shown(&specimens.sums(filter, fields).await),
+        };
+        Performed { call, answer, ..Performed::default() }
     }
 
     async fn read_specimens(&mut self, what: Do) -> Performed {
