@@ -46,11 +46,11 @@ impl<E: Entity> Unscoped<E> {
     ///
     /// # Errors
     /// `Invalid` when an assignment breaks a rule.
-    pub async fn claim<T>(
+    pub async fn claim<T, K>(
         &self,
         filter: Filter,
         mut order: Vec<Order>,
-        fair_by: Option<Field<E, T>>,
+        fair_by: Option<Field<E, T, K>>,
         limit: u32,
         set: Vec<(usize, Assign)>,
     ) -> Result<Vec<E>> {

@@ -9,6 +9,7 @@ groups! {
     mod owners;
     mod pages;
     mod patches;
+    mod relations;
     mod search;
     mod tables;
     mod transactions;

@@ -76,12 +76,12 @@ impl On<'_> {
             Do::List => {
                 let list = self.list_jobs();
                 done.call.push_str(&format!("{list:?}"));
-                let first = jobs.list_with(list.clone(), JobRelations::ALL).await;
+                let first = jobs.list_with(list.clone(), JobRelations::all()).await;
                 let next = first.as_ref().ok().and_then(|page| page.next.clone());
                 let second = jobs.list(ListJobs { cursor: next, page: 1, ..list }).await;
                 done.answer = format!("{}\n{}", shown(&first), shown(&second));
             }
-            _ => done.answer = shown(&jobs.get_with(job, JobRelations::ALL).await),
+            _ => done.answer = shown(&jobs.get_with(job, JobRelations::all()).await),
         }
         done
     }
