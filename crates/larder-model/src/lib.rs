@@ -8,18 +8,20 @@ extern crate larder_core as larder;
 mod content;
 mod job;
 mod message;
+mod part;
 mod relations;
 mod scheduler;
 mod user;
 
 use larder_core::{Entity, Migrations, SystemScope, Table, UserScope};
 
-pub use content::{MessageContent, Part};
+pub use content::MessageContent;
 pub use job::{Job, JobId, JobPatch, JobSort, JobStatus, Jobs, ListJobs, NewJob, TokenUsage};
 pub use message::{
     ListMessages, Message, MessageId, MessagePatch, MessageRole, MessageSort, MessageSource, Messages,
     NewMessage,
 };
+pub use part::{Names, Part};
 pub use relations::JobRelations;
 pub use scheduler::{ClaimDue, ClaimedJob, Completion, Lease, Scheduler};
 pub use user::{Account, ListUsers, NewUser, User, UserId, UserPatch, UserSort, Users};
