@@ -45,6 +45,9 @@ caught! {
     a_store_that_keeps_updated_at_is_caught: KeepsUpdatedAt;
     a_store_that_writes_whole_rows_is_caught: WritesWholeRows;
     a_store_that_loses_an_assignment_is_caught: LosesAssignment;
+    a_store_that_deletes_a_thousand_is_caught: DeletesAThousand;
+    a_store_that_adds_up_everybody_is_caught: AddsUpEverybody;
+    a_store_that_reverses_order_is_caught: ReversesOrder;
 }
 
 /// A group that catches nothing may prove nothing. What random operations catch is tested below.

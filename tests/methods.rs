@@ -55,6 +55,7 @@ fn every_method_that_a_user_reaches_meets_the_intruder() {
         (include_str!("../crates/larder-core/src/bulk.rs"), "Repo"),
         (include_str!("../crates/larder-core/src/statistics.rs"), "Repo"),
         (include_str!("../crates/larder-core/src/stream.rs"), "Repo"),
+        (include_str!("../crates/larder-core/src/with.rs"), "Repo"),
         (model!("user"), "Profile"),
         (model!("account"), "Accounts"),
         (model!("session"), "Sessions"),

@@ -88,14 +88,13 @@ impl Contender for Bench {
     }
 
     async fn relations(&self, user: Uuid) -> Result<Listed, Failure> {
-        let page = self.user(user).jobs().list_with(page_of(None), JobRelations::ALL).await?;
-        let messages = |job: &JobWith| job.messages.as_ref().map_or(0, Vec::len);
-        if page.items.iter().any(|job| job.owner.is_none()) {
+        let page = self.user(user).jobs().list_with(page_of(None), JobRelations::all()).await?;
+        if page.items.iter().any(|job| job.loaded.owner.is_none()) {
             return Err("a job has no owner".into());
         }
         Ok(Listed {
             jobs: page.items.len(),
-            messages: page.items.iter().map(messages).sum(),
+            messages: page.items.iter().map(|job| job.loaded.messages.len()).sum(),
             has_next: page.has_next,
         })
     }

@@ -10,8 +10,9 @@ use std::{
 use async_trait::async_trait;
 use chrono::SubsecRound;
 use larder::{
-    Assign, Begin, Capability, Claim, ColumnType, Error, ErrorKind, Filter, Get, Health, Insert, Key,
-    Outcome, Result, Row, Select, Sql, SqlOutcome, Store, Table, Transaction, Unit, Update, Value, Verb,
+    Assign, Begin, Capability, Claim, ColumnType, Delete, Error, ErrorKind, Filter, Get, Health, Insert, Key,
+    Outcome, Result, Row, Select, SortDirection, Sql, SqlOutcome, Store, Table, Transaction, Unit, Update,
+    Value, Verb,
 };
 
 use crate::{Backend, Database, Failure, Limits, Schema};
@@ -51,6 +52,12 @@ pub enum Fault {
     WritesWholeRows,
     /// Of several columns that an update sets, the first is not written.
     LosesAssignment,
+    /// Of many rows that are to be deleted at once, a thousand are.
+    DeletesAThousand,
+    /// Everybody's rows are added up.
+    AddsUpEverybody,
+    /// The last come first.
+    ReversesOrder,
 }
 
 impl Fault {
@@ -72,6 +79,9 @@ impl Fault {
         Self::KeepsUpdatedAt,
         Self::WritesWholeRows,
         Self::LosesAssignment,
+        Self::DeletesAThousand,
+        Self::AddsUpEverybody,
+        Self::ReversesOrder,
     ];
 
     /// The case whose name says what this breaks; others may fail too.
@@ -93,6 +103,9 @@ impl Fault {
             Self::KeepsUpdatedAt => "patches::every_update_moves_updated_at_forward",
             Self::WritesWholeRows => "patches::parallel_patches_of_different_fields_all_survive",
             Self::LosesAssignment => "tables::every_column_of_every_table_is_kept",
+            Self::DeletesAThousand => "bulk::twenty_thousand_rows_are_deleted_at_once",
+            Self::AddsUpEverybody => "statistics::totals_are_of_the_users_own_rows",
+            Self::ReversesOrder => "relations::children_come_with_their_parent_in_order",
         }
     }
 
@@ -117,6 +130,13 @@ impl Fault {
             Self::LosesTies => lose_ties(&mut verb),
             Self::KeepsUpdatedAt => keep_updated_at(&mut verb),
             Self::LosesAssignment => lose_assignment(&mut verb),
+            Self::DeletesAThousand => delete_a_thousand(&mut verb),
+            Self::AddsUpEverybody => {
+                if let Verb::Aggregate(aggregate) = &mut verb {
+                    aggregate.owner = None;
+                }
+            }
+            Self::ReversesOrder => reverse_order(&mut verb),
             _ => {}
         }
         verb
@@ -194,6 +214,23 @@ fn lose_ties(verb: &mut Verb) {
 fn keep_updated_at(verb: &mut Verb) {
     if let Verb::Update(update) = verb {
         update.set.retain(|(_, assign)| !matches!(assign, Assign::Advance(_)));
+    }
+}
+
+fn delete_a_thousand(verb: &mut Verb) {
+    if let Verb::Delete(Delete { key: None, limit: limit @ None, .. }) = verb {
+        *limit = Some(1_000);
+    }
+}
+
+fn reverse_order(verb: &mut Verb) {
+    if let Verb::Select(select) = verb {
+        for order in &mut select.order {
+            order.direction = match order.direction {
+                SortDirection::Asc => SortDirection::Desc,
+                SortDirection::Desc => SortDirection::Asc,
+            };
+        }
     }
 }
 

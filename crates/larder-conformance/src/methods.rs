@@ -138,6 +138,12 @@ pub const SCOPED: &[Method] = methods! {
     "Repo::get": |by| by.mine.repo::<Note>().get(by.target.note).await?;
     "Repo::get_by": |by| by.mine.repo::<Message>().get_by(Message::ID, by.target.message).await?;
     "Repo::list": |by| by.mine.jobs().list(ListJobs::default()).await?;
+    "Repo::get_with": |by| {
+        let job = by.mine.jobs().get_with(by.target.job, JobRelations::all()).await?;
+        let of_message = (Message::JOB_ID.parent(), Message::USER_ID.parent());
+        (job, by.mine.messages().get_with(by.target.message, of_message).await?)
+    };
+    "Repo::list_with": |by| by.mine.jobs().list_with(ListJobs::default(), JobRelations::all()).await?;
     "Repo::select": |by| {
         let order = vec![Note::ID.order(SortDirection::Asc)];
         by.mine.repo::<Note>().select(Note::ID.eq(by.target.note)?, order, None).await?
@@ -182,8 +188,6 @@ pub const SCOPED: &[Method] = methods! {
     "Jobs::schedule": |by| by.mine.jobs().schedule(by.target.job, None).await?;
     "Jobs::count_by_status": |by| by.mine.jobs().count_by_status().await?;
     "Jobs::usage": |by| by.mine.jobs().usage().await?;
-    "Jobs::get_with": |by| by.mine.jobs().get_with(by.target.job, JobRelations::ALL).await?;
-    "Jobs::list_with": |by| by.mine.jobs().list_with(ListJobs::default(), JobRelations::ALL).await?;
     "Messages::append": |by| by.mine.messages().append(by.message()).await?;
     "Messages::append_many": |by| by.mine.messages().append_many([by.message(), by.message()]).await?;
     "Messages::of_job": |by| by.mine.messages().of_job(by.target.job).await?;

@@ -9,33 +9,45 @@ use crate::{
     prepare::{normalize, value_of},
 };
 
-/// A column of entity `E` that holds a `T`. `#[derive(Entity)]` writes one constant for each field: `Job::STATUS`.
-pub struct Field<E, T> {
+/// A column of entity `E` that holds a `T`. `#[derive(Entity)]` writes one constant for each field: `Job::STATUS`. `K` is
+/// [`Refers`] when the field is a parent or the owner, else [`Plain`].
+pub struct Field<E, T, K = Plain> {
     position: usize,
-    marker: PhantomData<fn() -> (E, T)>,
+    marker: PhantomData<Marker<E, T, K>>,
 }
+
+type Marker<E, T, K> = fn() -> (E, T, K);
+
+/// The kind of a [`Field`] that holds a value.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain;
+
+/// The kind of a [`Field`] that refers to another entity, the parent or the owner: relations go by it
+/// ([`Field::children`], [`Field::parent`]).
+#[derive(Debug, Clone, Copy)]
+pub struct Refers;
 
 /// Used by `#[derive(Entity)]`, which knows the positions.
 #[doc(hidden)]
-pub const fn field<E, T>(position: usize) -> Field<E, T> {
+pub const fn field<E, T, K>(position: usize) -> Field<E, T, K> {
     Field { position, marker: PhantomData }
 }
 
-impl<E, T> Clone for Field<E, T> {
+impl<E, T, K> Clone for Field<E, T, K> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<E, T> Copy for Field<E, T> {}
+impl<E, T, K> Copy for Field<E, T, K> {}
 
-impl<E: Entity, T> fmt::Debug for Field<E, T> {
+impl<E: Entity, T, K> fmt::Debug for Field<E, T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", E::TABLE.entity, E::TABLE.columns[self.position].name)
     }
 }
 
-impl<E: Entity, T> Field<E, T> {
+impl<E: Entity, T, K> Field<E, T, K> {
     /// The column's position in [`Table::columns`](crate::Table::columns).
     pub const fn position(self) -> usize {
         self.position
@@ -57,7 +69,7 @@ impl<E: Entity, T> Field<E, T> {
     }
 }
 
-impl<E: Entity, T: ColumnValue> Field<E, T> {
+impl<E: Entity, T: ColumnValue, K> Field<E, T, K> {
     /// The value as it is stored, so that it equals what is found in the column.
     fn value(self, value: T) -> Result<Value> {
         normalize(E::TABLE, self.position, value_of(E::TABLE, self.position, value)?)

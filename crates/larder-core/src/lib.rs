@@ -29,6 +29,7 @@ mod list;
 mod memory;
 mod migrations;
 mod prepare;
+mod relation;
 mod repo;
 mod retry;
 mod row;
@@ -43,6 +44,7 @@ mod unscoped;
 mod validate;
 mod value;
 mod verb;
+mod with;
 
 pub use change::Change;
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -53,7 +55,7 @@ pub use entity::{
     Entity, EntityKey, EntityPatch, EnumText, ListQuery, NewEntity, Owned, Ownership, Stamp, Unowned,
 };
 pub use error::{Error, ErrorKind, Result};
-pub use field::Field;
+pub use field::{Field, Plain, Refers};
 pub use fold::fold;
 pub use futures_util::Stream;
 pub use id::Id;
@@ -62,6 +64,7 @@ pub use json::{Json, MAX_JSON_DEPTH, canonical};
 pub use list::{ListRequest, MAX_PAGE_SIZE, MAX_SEARCH_BYTES, Page, SortDirection};
 pub use memory::MemoryStore;
 pub use migrations::{Migration, Migrations};
+pub use relation::{Children, Known, Mapped, Parent, Reference, Relation};
 pub use repo::Repo;
 pub use retry::RetryPolicy;
 pub use row::Row;
@@ -80,6 +83,7 @@ pub use verb::{
     Aggregate, Assign, Claim, Count, Delete, Filter, Get, Insert, Key, Op, Order, Outcome, Require, Select,
     Step, Unit, Update, Upsert, Verb,
 };
+pub use with::With;
 
 /// What the code written by `#[derive(Entity)]` refers to. Not part of the stable interface.
 #[doc(hidden)]

@@ -117,7 +117,7 @@ impl<E: Entity> Repo<E> {
     /// Those of the connection, and `Corrupt`.
     pub async fn get(&self, key: E::Key) -> Result<Option<E>> {
         let key = self.primary_key(key)?;
-        self.get_row(key).await
+        self.get_row(key).await?.map(E::from_row).transpose()
     }
 
     /// The one that holds `value` in a field that is unique; `None` when there is none, and for a value that is NULL, which
@@ -126,14 +126,17 @@ impl<E: Entity> Repo<E> {
     /// # Errors
     /// `Unsupported` when the field is not unique by itself; `Invalid` when the value breaks the field's rules, so that
     /// there cannot be one.
-    pub async fn get_by<T: ColumnValue>(&self, field: Field<E, T>, value: T) -> Result<Option<E>> {
+    pub async fn get_by<T: ColumnValue, K>(&self, field: Field<E, T, K>, value: T) -> Result<Option<E>> {
         let Some(columns) = E::TABLE.key(&[field.position()]) else {
             return Err(Error::unsupported(format!("{field:?} is not unique")));
         };
         let value = value_of(E::TABLE, field.position(), value)?;
         match prepare_value(E::TABLE, field.position(), value)? {
             Value::Null => Ok(None),
-            value => self.get_row(Key { columns, values: vec![value] }).await,
+            value => {
+                let row = self.get_row(Key { columns, values: vec![value] }).await?;
+                row.map(E::from_row).transpose()
+            }
         }
     }
 
@@ -142,6 +145,13 @@ impl<E: Entity> Repo<E> {
     /// # Errors
     /// `Invalid` with the field when the page, its size, the search text or the cursor is wrong.
     pub async fn list(&self, list: E::List) -> Result<Page<E>> {
+        let Page { items, has_next, next } = self.page(list).await?;
+        let items = items.into_iter().map(E::from_row).collect::<Result<_>>()?;
+        Ok(Page { items, has_next, next })
+    }
+
+    /// The rows of a page.
+    pub(crate) async fn page(&self, list: E::List) -> Result<Page<Row>> {
         let request = list.into_request()?;
         let page_size = request.page_size;
         let (select, walk) = request.into_select(E::TABLE, self.owner)?;
@@ -153,8 +163,7 @@ impl<E: Entity> Repo<E> {
             Some(last) if has_next => Some(walk.cursor(last)?),
             _ => None,
         };
-        let items = rows.into_iter().map(E::from_row).collect::<Result<_>>()?;
-        Ok(Page { items, has_next, next })
+        Ok(Page { items: rows, has_next, next })
     }
 
     /// The first `limit` (all, when `None`) of those that meet `filter`, in this order.
@@ -287,7 +296,7 @@ impl<E: Entity> Repo<E> {
         prepare_row(E::TABLE, new.into_values(&self.context.stamp(self.owner))?)
     }
 
-    fn primary_key(&self, key: E::Key) -> Result<Key> {
+    pub(crate) fn primary_key(&self, key: E::Key) -> Result<Key> {
         let columns = E::TABLE.primary_key;
         let values = key
             .into_values()
@@ -295,9 +304,9 @@ impl<E: Entity> Repo<E> {
         Ok(Key { columns, values })
     }
 
-    async fn get_row(&self, key: Key) -> Result<Option<E>> {
+    pub(crate) async fn get_row(&self, key: Key) -> Result<Option<Row>> {
         let verb = Verb::Get(Get { table: E::TABLE, owner: self.owner, key });
-        row_of(self.context.execute(verb).await?)?.map(E::from_row).transpose()
+        row_of(self.context.execute(verb).await?)
     }
 }
 
@@ -325,7 +334,7 @@ pub(crate) fn rows_of(outcome: Outcome) -> Result<Vec<Row>> {
     }
 }
 
-fn row_of(outcome: Outcome) -> Result<Option<Row>> {
+pub(crate) fn row_of(outcome: Outcome) -> Result<Option<Row>> {
     match outcome {
         Outcome::Row(row) => Ok(row),
         other => Err(unexpected(&other)),
@@ -333,7 +342,7 @@ fn row_of(outcome: Outcome) -> Result<Option<Row>> {
 }
 
 /// A store that answers a verb with the wrong kind of outcome is broken.
-fn unexpected(outcome: &Outcome) -> Error {
+pub(crate) fn unexpected(outcome: &Outcome) -> Error {
     let found = match outcome {
         Outcome::Row(_) => "a row",
         Outcome::Rows(_) => "rows",

@@ -33,9 +33,9 @@ impl<E: Entity> Repo<E> {
     ///
     /// # Errors
     /// `Unsupported` when the field is JSON.
-    pub async fn count_by<T: ColumnValue>(
+    pub async fn count_by<T: ColumnValue, K>(
         &self,
-        field: Field<E, T>,
+        field: Field<E, T, K>,
         filter: Filter,
     ) -> Result<Vec<(T, u64)>> {
         let groups = self.sums_by(field, filter, []).await?;
@@ -46,9 +46,9 @@ impl<E: Entity> Repo<E> {
     ///
     /// # Errors
     /// As [`Repo::count_by`] and [`Repo::sums`].
-    pub async fn sums_by<T: ColumnValue, const N: usize>(
+    pub async fn sums_by<T: ColumnValue, K, const N: usize>(
         &self,
-        field: Field<E, T>,
+        field: Field<E, T, K>,
         filter: Filter,
         fields: [Field<E, i64>; N],
     ) -> Result<Vec<(T, Totals<N>)>> {

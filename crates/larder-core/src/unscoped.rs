@@ -33,7 +33,7 @@ impl<E: Entity> Unscoped<E> {
     ///
     /// # Errors
     /// As [`Repo::get_by`].
-    pub async fn get_by<T: ColumnValue>(&self, field: Field<E, T>, value: T) -> Result<Option<E>> {
+    pub async fn get_by<T: ColumnValue, K>(&self, field: Field<E, T, K>, value: T) -> Result<Option<E>> {
         self.0.get_by(field, value).await
     }
 
@@ -63,11 +63,11 @@ impl<E: Entity> Unscoped<E> {
     ///
     /// # Errors
     /// `Invalid` when an assignment breaks a rule.
-    pub async fn claim<T>(
+    pub async fn claim<T, K>(
         &self,
         filter: Filter,
         mut order: Vec<Order>,
-        fair_by: Option<Field<E, T>>,
+        fair_by: Option<Field<E, T, K>>,
         limit: u32,
         set: Vec<(usize, Assign)>,
     ) -> Result<Vec<E>> {
@@ -107,9 +107,9 @@ impl<E: Entity> Unscoped<E> {
     ///
     /// # Errors
     /// As [`Repo::count_by`].
-    pub async fn count_by<T: ColumnValue>(
+    pub async fn count_by<T: ColumnValue, K>(
         &self,
-        field: Field<E, T>,
+        field: Field<E, T, K>,
         filter: Filter,
     ) -> Result<Vec<(T, u64)>> {
         self.0.count_by(field, filter).await
@@ -119,9 +119,9 @@ impl<E: Entity> Unscoped<E> {
     ///
     /// # Errors
     /// As [`Repo::sums_by`].
-    pub async fn sums_by<T: ColumnValue, const N: usize>(
+    pub async fn sums_by<T: ColumnValue, K, const N: usize>(
         &self,
-        field: Field<E, T>,
+        field: Field<E, T, K>,
         filter: Filter,
         fields: [Field<E, i64>; N],
     ) -> Result<Vec<(T, Totals<N>)>> {

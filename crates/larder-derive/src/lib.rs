@@ -84,7 +84,7 @@ use syn::{DeriveInput, Error, parse_macro_input};
 /// |---|---|
 /// | `impl Entity for Job` | the table's metadata, the row's reading, the key |
 /// | `JobId` | `Id<Job>`, when the key is the field `id` |
-/// | `Job::STATUS`, … | a `Field` for each field |
+/// | `Job::STATUS`, … | a `Field` for each field; of a parent and the owner one that relations go by: `Message::JOB_ID.children()` |
 /// | `NewJob` | the fields that a caller gives, with `NewJob::new(…)` for those without a default, and `Default` when all have one |
 /// | `JobPatch` | a `Change` for each field that a caller may change |
 /// | `ListJobs` | page, sort, cursor, search when there is a field to search in, and the filters |
@@ -135,6 +135,74 @@ use syn::{DeriveInput, Error, parse_macro_input};
 ///   created_at, id)` of a child. An index or unique key that is declared and begins with `(user_id, created_at)` takes the
 ///   place of that; without `created_at`, one that begins with `user_id`.
 /// - A field with `search` has a hidden column `{column}_search` with its case-folded text.
+///
+/// # Relations
+///
+/// A field that is a `parent`, or the `owner`, is what relations go by: `get_with` and `list_with` of a repository load what
+/// belongs to one entity, or to each on a page, without a query for each. See `larder::Relation`.
+///
+/// ```
+/// # extern crate larder_core as larder;
+/// # use std::sync::Arc;
+/// # use chrono::{DateTime, Utc};
+/// # use larder::{
+/// #     Context, Entity as _, MemoryStore, RandomIds, Relation as _, Repo, Result, RetryPolicy, SystemClock, SystemScope, With,
+/// # };
+/// # use larder_derive::Entity;
+/// # #[derive(Debug, Clone, PartialEq, Entity)]
+/// # pub struct User {
+/// #     pub id: UserId,
+/// # }
+/// # #[derive(Debug, Clone, PartialEq, Entity)]
+/// # #[entity(unique = [user_id, id])]
+/// # pub struct Invoice {
+/// #     pub id: InvoiceId,
+/// #     #[entity(owner)]
+/// #     pub user_id: UserId,
+/// #     pub number: String,
+/// #     pub created_at: DateTime<Utc>,
+/// # }
+/// # #[derive(Debug, Clone, PartialEq, Entity)]
+/// # pub struct InvoiceLine {
+/// #     pub id: InvoiceLineId,
+/// #     #[entity(owner)]
+/// #     pub user_id: UserId,
+/// #     #[entity(parent)]
+/// #     pub invoice_id: InvoiceId,
+/// #     pub text: String,
+/// # }
+/// struct Whole {
+///     lines: Vec<InvoiceLine>,
+///     owner: Option<User>,
+/// }
+///
+/// async fn show(invoices: &Repo<Invoice>, id: InvoiceId) -> Result<()> {
+///     // Two trips, however many invoices are on the page; each derefs to its invoice.
+///     let page = invoices.list_with(ListInvoices::default(), InvoiceLine::INVOICE_ID.children()).await?;
+///     for invoice in &page.items {
+///         println!("{}: {} lines", invoice.number, invoice.loaded.len());
+///     }
+///     // One trip; a tuple loads a tuple, and `map` gives names to what is in it.
+///     let whole = (InvoiceLine::INVOICE_ID.children(), Invoice::USER_ID.parent())
+///         .map(|(lines, owner)| Whole { lines, owner });
+///     let invoice: With<Invoice, Whole> = invoices.get_with(id, whole).await?.unwrap();
+///     assert_eq!(invoice.loaded.lines[0].text, "Punched cards");
+///     assert_eq!(invoice.loaded.owner.map(|owner| owner.id), Some(invoice.entity.user_id));
+///     Ok(())
+/// }
+/// # let run = async {
+/// #     let store = Arc::new(MemoryStore::new([User::TABLE, Invoice::TABLE, InvoiceLine::TABLE])?);
+/// #     let ids = Arc::new(RandomIds::default());
+/// #     let context = Context::new(store, Arc::new(SystemClock), ids, RetryPolicy::NEVER);
+/// #     let system = SystemScope::new(context);
+/// #     let mine = system.user(system.repo::<User>().create(NewUser::new()).await?.id);
+/// #     let invoices = mine.repo::<Invoice>();
+/// #     let invoice = invoices.create(NewInvoice::new("2026-001")).await?;
+/// #     mine.repo::<InvoiceLine>().create(NewInvoiceLine::new(invoice.id, "Punched cards")).await?;
+/// #     show(&invoices, invoice.id).await
+/// # };
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run).unwrap();
+/// ```
 #[proc_macro_derive(Entity, attributes(entity))]
 pub fn derive_entity(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -3,11 +3,11 @@
 use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
-use larder_core::{Assign, Error, Filter, Page, Repo, Result, UserScope};
+use larder_core::{Assign, Error, Filter, Repo, Result, UserScope};
 use larder_derive::{Entity, EnumText};
 use serde::{Deserialize, Serialize};
 
-use crate::{JobCounts, JobRelations, JobWith, UserId, relations, statistics::TOKENS};
+use crate::{JobCounts, UserId, statistics::TOKENS};
 
 /// Whether a job runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumText)]
@@ -126,7 +126,7 @@ impl TokenUsage {
     }
 }
 
-/// A user's jobs. It is a [`Repo`] of [`Job`] and more.
+/// A user's jobs. It is a [`Repo`] of [`Job`] and more. With what belongs to them: [`JobRelations`](crate::JobRelations).
 #[derive(Debug, Clone)]
 pub struct Jobs(Repo<Job>);
 
@@ -167,23 +167,6 @@ impl Jobs {
         self.set(id, Job::NEXT_RUN_AT.set(next_run_at)?).await
     }
 
-    /// The job and what belongs to it, in one trip and as of one moment; `None` when there is none.
-    ///
-    /// # Errors
-    /// Those of the connection.
-    pub async fn get_with(&self, id: JobId, relations: JobRelations) -> Result<Option<JobWith>> {
-        relations::of_one(&self.0, &self.scope(), id, relations).await
-    }
-
-    /// A page of jobs with what belongs to each: one query for the page and one trip for all relations.
-    ///
-    /// # Errors
-    /// As [`Repo::list`].
-    pub async fn list_with(&self, list: crate::ListJobs, relations: JobRelations) -> Result<Page<JobWith>> {
-        let page = self.list(list).await?;
-        relations::of_page(&self.scope(), page, relations).await
-    }
-
     /// How many of the user's jobs there are of each status.
     ///
     /// # Errors
@@ -203,11 +186,6 @@ impl Jobs {
     async fn set(&self, id: JobId, assignment: (usize, Assign)) -> Result<Job> {
         let changed = self.update_if(id, Filter::always(), vec![assignment]).await?;
         changed.ok_or_else(|| Error::not_found("Job"))
-    }
-
-    fn scope(&self) -> UserScope {
-        let owner = self.owner().unwrap_or_default();
-        UserScope::new(self.context().clone(), owner)
     }
 }
 

@@ -14,6 +14,7 @@ mod context_entry;
 mod endpoint;
 mod job;
 mod message;
+mod part;
 mod relations;
 mod scheduler;
 mod session;
@@ -36,7 +37,7 @@ pub use authenticator::{
     AllAuthenticators, Authenticator, AuthenticatorPatch, AuthenticatorSort, Authenticators,
     ListAuthenticators, NewAuthenticator,
 };
-pub use content::{MessageContent, Part};
+pub use content::MessageContent;
 pub use context_entry::{
     ContextEntries, ContextEntry, ContextEntryId, ContextEntryPatch, ContextEntrySort, ListContextEntries,
     NewContextEntry,
@@ -49,7 +50,8 @@ pub use message::{
     ListMessages, Message, MessageId, MessagePatch, MessageRole, MessageSort, MessageSource, Messages,
     NewMessage,
 };
-pub use relations::{JobRelations, JobWith};
+pub use part::{Names, Part};
+pub use relations::JobRelations;
 pub use scheduler::{ClaimDue, ClaimedJob, Completion, Lease, Scheduler};
 pub use session::{AllSessions, ListSessions, NewSession, Session, SessionPatch, SessionSort, Sessions};
 pub use statistics::JobCounts;

@@ -39,7 +39,8 @@ pub use crate::larder::{Builder, Larder};
 /// What almost every user of larder needs: `use larder::prelude::*`.
 pub mod prelude {
     pub use larder_core::{
-        Change, Cursor, Entity as _, Error, ErrorKind, Id, Page, SortDirection, SystemScope, UserScope,
+        Change, Cursor, Entity as _, Error, ErrorKind, Id, Page, Relation as _, SortDirection, SystemScope,
+        UserScope, With,
     };
     pub use larder_derive::{Entity, EnumText};
     pub use larder_model::*;

@@ -18,25 +18,27 @@ async fn main() -> larder::Result<()> {
 
     let user = larder.system().users().create(NewUser::default()).await?;
     let mine = larder.user(user.id);
-    let invoice = write_invoice(&mine).await?;
-
-    let lines =
-        mine.repo::<InvoiceLine>().select(InvoiceLine::INVOICE_ID.eq(invoice.id)?, vec![], None).await?;
-    let total: i64 = lines.iter().map(|line| line.quantity * line.cents).sum();
-    println!(
-        "{} for {}: {} lines, {total} cents, {}",
-        invoice.number,
-        invoice.customer,
-        lines.len(),
-        invoice.status
-    );
+    write_invoice(&mine).await?;
 
     let list = ListInvoices {
         search: Some("LOVELACE".into()),
         status: Some(InvoiceStatus::Sent),
         ..Default::default()
     };
-    println!("found by search: {}", mine.repo::<Invoice>().list(list).await?.items.len());
+    // The invoices of a page and all of their lines: two trips, however many there are.
+    let page = mine.repo::<Invoice>().list_with(list, InvoiceLine::INVOICE_ID.children()).await?;
+    println!("found by search: {}", page.items.len());
+    for invoice in &page.items {
+        let lines: &Vec<InvoiceLine> = &invoice.loaded;
+        let total: i64 = lines.iter().map(|line| line.quantity * line.cents).sum();
+        println!(
+            "{} for {}: {} lines, {total} cents, {}",
+            invoice.number,
+            invoice.customer,
+            lines.len(),
+            invoice.status
+        );
+    }
 
     let again = mine.repo::<Invoice>().create(NewInvoice::new("2026-001", "Somebody else")).await;
     println!("the same number again: {}", again.map_or_else(|error| error.to_string(), |_| "created".into()));
@@ -44,7 +46,7 @@ async fn main() -> larder::Result<()> {
 }
 
 /// An invoice and its lines, all or nothing.
-async fn write_invoice(mine: &UserScope) -> larder::Result<Invoice> {
+async fn write_invoice(mine: &UserScope) -> larder::Result<()> {
     mine.transaction(|tx| async move {
         let invoice = tx.repo::<Invoice>().create(NewInvoice::new("2026-001", "Ada Lovelace")).await?;
         let lines = [("Notes on the Analytical Engine", 1, 120_000), ("Punched cards", 500, 3)];
@@ -54,7 +56,7 @@ async fn write_invoice(mine: &UserScope) -> larder::Result<Invoice> {
         let sent = Invoice::STATUS.set(InvoiceStatus::Sent)?;
         let draft = Invoice::STATUS.eq(InvoiceStatus::Draft)?;
         let sent = tx.repo::<Invoice>().update_if(invoice.id, draft, vec![sent]).await?;
-        sent.ok_or_else(|| Error::not_found("Invoice"))
+        sent.map(drop).ok_or_else(|| Error::not_found("Invoice"))
     })
     .await
 }

@@ -21,8 +21,8 @@ async fn it_tells_the_same_on_every_database() {
     let database = server.database().await.expect("a database");
 
     let in_memory = run("memory:");
-    let expected = "2026-001 for Ada Lovelace: 2 lines, 121500 cents, sent\n\
-                    found by search: 1\n\
+    let expected = "found by search: 1\n\
+                    2026-001 for Ada Lovelace: 2 lines, 121500 cents, sent\n\
                     the same number again: Invoice with this user_id, number already exists\n";
     assert_eq!(in_memory, expected);
     assert_eq!(run(&format!("file:{}", directory.path().join("invoices.db").display())), expected);

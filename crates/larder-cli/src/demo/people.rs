@@ -1,6 +1,6 @@
 //! The users of the demonstration, what they have, and what they cannot have.
 
-use larder::{Field, Filter, prelude::*};
+use larder::{Filter, prelude::*};
 
 use super::line;
 
@@ -75,21 +75,23 @@ pub(crate) async fn show_page(ada: &UserScope) -> Result<Job, Error> {
         sort_direction: SortDirection::Asc,
         ..ListJobs::default()
     };
-    let page = ada.jobs().list_with(list.clone(), JobRelations::ALL).await?;
+    let page = ada.jobs().list_with(list.clone(), JobRelations::all()).await?;
     line("Ada searches her jobs for \"WEATHER\", four to a page, by definition:");
     for found in &page.items {
-        let owner = found.owner.as_ref().and_then(|owner| owner.name.as_deref()).unwrap_or("nobody");
-        let messages = found.messages.as_ref().map_or(0, Vec::len);
+        let JobRelations { messages, owner, .. } = &found.loaded;
+        let owner = owner.as_ref().and_then(|owner| owner.name.as_deref()).unwrap_or("nobody");
         line(format!(
-            "  {:<30} {:<7} {messages} messages  owner {owner}",
-            found.job.definition, found.job.status
+            "  {:<30} {:<7} {} messages  owner {owner}",
+            found.definition,
+            found.status,
+            messages.len()
         ));
     }
     let next = ada.jobs().list(ListJobs { cursor: page.next, ..list }).await?;
     let more = if next.has_next { "and more after that" } else { "the last" };
     line(format!("{} more on the next page, {more}.", next.items.len()));
     let first = page.items.into_iter().next();
-    first.map(|found| found.job).ok_or_else(|| Error::not_found("Job"))
+    first.map(|found| found.entity).ok_or_else(|| Error::not_found("Job"))
 }
 
 /// Grace tries what she can with Ada's job.
@@ -103,8 +105,7 @@ pub(crate) async fn intrude(grace: &UserScope, job: &Job) -> Result<(), Error> {
     told("deletes it", grace.jobs().delete(job.id).await);
     let message = NewMessage::new(job.id, MessageRole::User, "Hello from Grace");
     told("writes a message", grace.messages().append(message).await);
-    let of_job: Field<Message, JobId> = Message::JOB_ID;
-    let read = grace.messages().count(of_job.eq(job.id)?).await?;
+    let read = grace.messages().count(Message::JOB_ID.eq(job.id)?).await?;
     line(format!("  reads its messages: {read} messages"));
     Ok(())
 }

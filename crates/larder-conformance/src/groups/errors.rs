@@ -25,7 +25,7 @@ cases! {
         assert_eq!(notes.get(note).await?, None);
         assert_eq!(notes.get_by(Note::ID, note).await?, None);
         assert_eq!(notes.update_if(note, Filter::always(), vec![Note::VIEWS.add(1)]).await?, None);
-        assert_eq!(jobs.get_with(job, JobRelations::ALL).await?, None);
+        assert_eq!(jobs.get_with(job, JobRelations::all()).await?, None);
         assert_eq!(ada.messages().of_job(job).await?, []);
         assert_eq!(world.system().users().find_by_email("nobody@example.org").await?, None);
 

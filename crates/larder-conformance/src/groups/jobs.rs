@@ -589,18 +589,16 @@ cases! {
         for &id in &jobs {
             let of_job = mine.messages().of_job(id).await?;
             assert_eq!(of_job, added.get(&id).cloned().unwrap_or_default());
-            let with = mine.jobs().get_with(id, JobRelations::ALL).await?.unwrap();
-            assert_eq!((with.messages, &with.owner), (Some(of_job), &owner));
-            assert_eq!(Some(with.job), mine.jobs().get(id).await?);
+            let with = mine.jobs().get_with(id, JobRelations::all()).await?.unwrap();
+            assert_eq!((&with.loaded.messages, &with.loaded.owner), (&of_job, &owner));
+            assert_eq!(Some(with.entity), mine.jobs().get(id).await?);
         }
-        let page = mine.jobs().list_with(ListJobs::default(), JobRelations::ALL).await?;
+        let page = mine.jobs().list_with(ListJobs::default(), JobRelations::all()).await?;
         assert_eq!(page.items.len(), 3);
         for with in page.items {
-            assert_eq!(with.messages, Some(added.get(&with.job.id).cloned().unwrap_or_default()));
-            assert_eq!(with.owner, owner);
+            assert_eq!(with.loaded.messages, added.get(&with.id).cloned().unwrap_or_default());
+            assert_eq!(with.loaded.owner, owner);
         }
-        let without = mine.jobs().get_with(jobs[0], JobRelations::default()).await?.unwrap();
-        assert_eq!((without.messages, without.owner), (None, None));
     }
 }
 

@@ -10,6 +10,7 @@ groups! {
     mod owners;
     mod pages;
     mod patches;
+    mod relations;
     mod search;
     mod statistics;
     mod tables;

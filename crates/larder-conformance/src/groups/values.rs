@@ -318,6 +318,35 @@ cases! {
         }
     }
 
+    /// A message's parts are read as they were written, whichever SDK wrote them: with fields and of types that are not known
+    /// here, and of known types in another shape.
+    #[covers(8, 14)]
+    async fn the_parts_of_a_message_are_read_as_they_were_written(world: World) {
+        let mine = world.user("Ada").await?;
+        let job = mine.jobs().create(NewJob::new("a job to talk about")).await?.id;
+        let call = json!({"type": "tool-call", "toolCallId": "1", "toolName": "weather"});
+        let with = |name: &str, value: Json| {
+            let mut call = call.clone();
+            call[name] = value;
+            call
+        };
+        let parts = json!([
+            {"type": "text", "text": "É\u{1F600}", "providerOptions": {"any": {"n": 9_007_199_254_740_993_i64}}},
+            with("args", json!({"city": "Oslo", "days": [1, 2.5, null]})),
+            with("input", Json::Null),
+            call,
+            {"type": "file", "data": "JVBERi0=", "mimeType": "application/pdf", "mediaType": 5},
+            {"type": "hologram", "depth": {"type": "text", "text": ""}},
+        ]);
+        let content = MessageContent::try_from(parts.clone())?;
+        let MessageContent::Parts(known) = &content else { panic!("{content:?}") };
+        assert!(matches!(known[1..4], [Part::ToolCall { .. }, Part::ToolCall { .. }, Part::Other { .. }]));
+        let made = mine.messages().append(NewMessage::new(job, MessageRole::Assistant, content.clone())).await?;
+        let read = world.reopen().await?.user(made.user_id).messages().get(made.id).await?.unwrap();
+        assert_eq!((&made.content, &read.content), (&content, &content));
+        assert_eq!(serde_json::to_value(read.content)?, parts);
+    }
+
     /// What one of the databases could not keep in JSON is refused on all: a lone surrogate, nesting beyond
     /// the limit (NUL has a case of its own). The limit itself is kept.
     #[covers(8)]

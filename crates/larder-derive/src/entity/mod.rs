@@ -69,9 +69,11 @@ fn field_constants(model: &Model) -> TokenStream {
     let constants = model.fields.iter().enumerate().map(|(position, field)| {
         let name = format_ident!("{}", names::screaming(&field.name()), span = field.ident.span());
         let (ty, docs) = (&field.ty, format!("The column `{}`.", field.column));
+        let refers = field.attributes.parent.is_some() || field.attributes.owner.is_some();
+        let kind = if refers { quote!(Refers) } else { quote!(Plain) };
         quote! {
             #[doc = #docs]
-            #vis const #name: ::larder::Field<#entity, #ty> = ::larder::__private::field(#position);
+            #vis const #name: ::larder::Field<#entity, #ty, ::larder::#kind> = ::larder::__private::field(#position);
         }
     });
     quote! {

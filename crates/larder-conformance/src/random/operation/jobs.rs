@@ -3,9 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use larder::model::{
     ClaimDue, Completion, JobPatch, JobRelations, JobSort, JobStatus, Lease, ListJobs, ListMessages,
-    MessageContent, MessagePatch, MessageRole, MessageSort, MessageSource, NewJob, NewMessage, Part,
+    MessageContent, MessagePatch, MessageRole, MessageSort, MessageSource, Names, NewJob, NewMessage, Part,
     SystemModel, TokenUsage, UserModel,
 };
+use serde_json::Map;
 
 use super::{On, Performed, one, one_id};
 use crate::call::shown;
@@ -76,12 +77,12 @@ impl On<'_> {
             Do::List => {
                 let list = self.list_jobs();
                 done.call.push_str(&format!("{list:?}"));
-                let first = jobs.list_with(list.clone(), JobRelations::ALL).await;
+                let first = jobs.list_with(list.clone(), JobRelations::all()).await;
                 let next = first.as_ref().ok().and_then(|page| page.next.clone());
                 let second = jobs.list(ListJobs { cursor: next, page: 1, ..list }).await;
                 done.answer = format!("{}\n{}", shown(&first), shown(&second));
             }
-            _ => done.answer = shown(&jobs.get_with(job, JobRelations::ALL).await),
+            _ => done.answer = shown(&jobs.get_with(job, JobRelations::all()).await),
         }
         done
     }
@@ -260,8 +261,16 @@ impl On<'_> {
         if self.values.chance(60) {
             return self.values.text().into();
         }
-        let mut part = Part::text(self.values.text());
-        part.fields.insert("more".to_owned(), self.values.json());
-        vec![part, Part::text(self.values.text())].into()
+        let more = Map::from_iter([("more".to_owned(), self.values.json())]);
+        let part = Part::Text { text: self.values.text(), more };
+        let result = Part::ToolResult {
+            tool_call_id: self.values.text(),
+            tool_name: self.values.text(),
+            output: self.values.json(),
+            is_error: self.values.maybe(|values| values.chance(50)),
+            names: self.values.one_of(&[Names::V4, Names::V5]),
+            more: Map::new(),
+        };
+        vec![part, result, Part::text(self.values.text())].into()
     }
 }
