@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 use fastrand::Rng;
 use larder::{
-    Assign, Claim, Count, Delete, Entity, ErrorKind, Field, Filter, Get, Key, Order, Require, Result, Select,
-    SortDirection, Step, Table, Unit, Update, Upsert, UserScope, Value, Verb, model::*,
+    Aggregate, Assign, Claim, Count, Delete, Entity, ErrorKind, Field, Filter, Get, Key, Order, Require,
+    Result, Select, SortDirection, Step, Table, Unit, Update, Upsert, UserScope, Value, Verb, model::*,
 };
 use uuid::Uuid;
 
@@ -186,11 +186,16 @@ impl<'a> Plot<'a> {
         Verb::Get(Get { table: Note::TABLE, owner: self.maybe_owner(random), key })
     }
 
-    /// All notes of the owner, or how many there are.
+    /// All notes of the owner, or how many there are and what they come to.
     fn notes(&self, random: &mut Rng) -> Verb {
         let (table, owner, filter) = (Note::TABLE, Some(self.owner()), Filter::always());
-        if random.bool() {
-            return Verb::Count(Count { table, owner, filter });
+        match random.u8(0..4) {
+            0 => return Verb::Count(Count { table, owner, filter }),
+            1 => {
+                let (group_by, sums) = (Some(Note::PINNED.position()), vec![Note::VIEWS.position()]);
+                return Verb::Aggregate(Aggregate { table, owner, filter, group_by, sums });
+            }
+            _ => {}
         }
         let order = vec![Note::ID.order(SortDirection::Asc)];
         Verb::Select(Select { table, owner, filter, order, after: None, offset: 0, limit: None })
