@@ -50,7 +50,7 @@ pub use message::{
     ListMessages, Message, MessageId, MessagePatch, MessageRole, MessageSort, MessageSource, Messages,
     NewMessage,
 };
-pub use part::{Names, Part};
+pub use part::{Part, PartNames};
 pub use relations::JobRelations;
 pub use scheduler::{ClaimDue, ClaimedJob, Completion, Lease, Scheduler};
 pub use session::{AllSessions, ListSessions, NewSession, Session, SessionPatch, SessionSort, Sessions};

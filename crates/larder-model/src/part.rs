@@ -26,7 +26,7 @@ pub enum Part {
         /// What kind of picture it is: `image/png`.
         media_type: Option<String>,
         /// How its fields are called.
-        names: Names,
+        names: PartNames,
         /// All else that it holds.
         more: Map<String, Json>,
     },
@@ -39,7 +39,7 @@ pub enum Part {
         /// What it is called.
         filename: Option<String>,
         /// How its fields are called.
-        names: Names,
+        names: PartNames,
         /// All else that it holds.
         more: Map<String, Json>,
     },
@@ -52,7 +52,7 @@ pub enum Part {
         /// What it is called with.
         input: Json,
         /// How its fields are called.
-        names: Names,
+        names: PartNames,
         /// All else that it holds.
         more: Map<String, Json>,
     },
@@ -67,7 +67,7 @@ pub enum Part {
         /// Did it fail?
         is_error: Option<bool>,
         /// How its fields are called.
-        names: Names,
+        names: PartNames,
         /// All else that it holds.
         more: Map<String, Json>,
     },
@@ -98,7 +98,7 @@ pub enum Part {
 
 /// How the fields are called that the AI SDK has renamed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Names {
+pub enum PartNames {
     /// `mimeType`, `args`, `result`: until version 4.
     V4,
     /// `mediaType`, `input`, `output`: since version 5.
@@ -106,7 +106,7 @@ pub enum Names {
     V5,
 }
 
-impl Names {
+impl PartNames {
     const ALL: [Self; 2] = [Self::V5, Self::V4];
 
     const fn media_type(self) -> &'static str {
@@ -178,15 +178,15 @@ impl Part {
                 .then(|| Self::Text { text: fields.text("text"), more: fields.rest() }),
             "image" => fields.are_texts(&["image"]).then(|| fields.image()),
             "file" => {
-                let names = Names::that(|names| fields.are_texts(&["data", names.media_type()]))?;
+                let names = PartNames::that(|names| fields.are_texts(&["data", names.media_type()]))?;
                 Some(fields.file(names))
             }
             "tool-call" => {
-                let names = fields.tool(Names::input)?;
+                let names = fields.tool(PartNames::input)?;
                 Some(fields.tool_call(names))
             }
             "tool-result" => {
-                let names = fields.tool(Names::output)?;
+                let names = fields.tool(PartNames::output)?;
                 Some(fields.tool_result(names))
             }
             "reasoning" => fields.are_texts(&["text"]).then(|| Self::Reasoning {
@@ -275,13 +275,13 @@ impl Fields<'_> {
     }
 
     /// The names of a part that speaks of a tool and has this field.
-    fn tool(&self, field: fn(Names) -> &'static str) -> Option<Names> {
-        let names = Names::that(|names| self.0.contains_key(field(names)));
+    fn tool(&self, field: fn(PartNames) -> &'static str) -> Option<PartNames> {
+        let names = PartNames::that(|names| self.0.contains_key(field(names)));
         names.filter(|_| self.are_texts(&["toolCallId", "toolName"]))
     }
 
     fn image(&mut self) -> Part {
-        let names = Names::that(|names| self.are_texts(&[names.media_type()])).unwrap_or_default();
+        let names = PartNames::that(|names| self.are_texts(&[names.media_type()])).unwrap_or_default();
         Part::Image {
             image: self.text("image"),
             media_type: self.maybe_text(names.media_type()),
@@ -290,7 +290,7 @@ impl Fields<'_> {
         }
     }
 
-    fn file(&mut self, names: Names) -> Part {
+    fn file(&mut self, names: PartNames) -> Part {
         Part::File {
             data: self.text("data"),
             media_type: self.text(names.media_type()),
@@ -300,7 +300,7 @@ impl Fields<'_> {
         }
     }
 
-    fn tool_call(&mut self, names: Names) -> Part {
+    fn tool_call(&mut self, names: PartNames) -> Part {
         Part::ToolCall {
             tool_call_id: self.text("toolCallId"),
             tool_name: self.text("toolName"),
@@ -310,7 +310,7 @@ impl Fields<'_> {
         }
     }
 
-    fn tool_result(&mut self, names: Names) -> Part {
+    fn tool_result(&mut self, names: PartNames) -> Part {
         Part::ToolResult {
             tool_call_id: self.text("toolCallId"),
             tool_name: self.text("toolName"),
@@ -375,7 +375,7 @@ mod tests {
 
         let image = json!({"type": "image", "image": "https://example.org/a.png", "mimeType": "image/png"});
         let Part::Image { media_type, names, more, .. } = read(&image) else { panic!() };
-        assert_eq!((media_type.as_deref(), names, more.len()), (Some("image/png"), Names::V4, 0));
+        assert_eq!((media_type.as_deref(), names, more.len()), (Some("image/png"), PartNames::V4, 0));
 
         let file =
             json!({"type": "file", "data": "JVBERi0=", "mimeType": "application/pdf", "filename": "a.pdf"});
@@ -387,7 +387,10 @@ mod tests {
 
         let call = json!({"type": "tool-call", "toolCallId": "call_1", "toolName": "weather", "args": {"city": "Oslo", "days": 3}});
         let Part::ToolCall { tool_name, input, names, .. } = read(&call) else { panic!() };
-        assert_eq!((&*tool_name, input, names), ("weather", json!({"city": "Oslo", "days": 3}), Names::V4));
+        assert_eq!(
+            (&*tool_name, input, names),
+            ("weather", json!({"city": "Oslo", "days": 3}), PartNames::V4)
+        );
 
         let result = json!({
             "type": "tool-result", "toolCallId": "call_1", "toolName": "weather", "result": null, "isError": true,
@@ -408,21 +411,21 @@ mod tests {
     fn parts_of_version_5_are_read_by_their_fields() {
         let file = json!({"type": "file", "data": "JVBERi0=", "mediaType": "application/pdf"});
         let Part::File { media_type, names, filename, .. } = read(&file) else { panic!() };
-        assert_eq!((&*media_type, names, filename), ("application/pdf", Names::V5, None));
+        assert_eq!((&*media_type, names, filename), ("application/pdf", PartNames::V5, None));
 
         let call = json!({
             "type": "tool-call", "toolCallId": "call_1", "toolName": "weather", "input": {"city": "Oslo"},
             "providerExecuted": true,
         });
         let Part::ToolCall { input, names, more, .. } = read(&call) else { panic!() };
-        assert_eq!((input, names, more.len()), (json!({"city": "Oslo"}), Names::V5, 1));
+        assert_eq!((input, names, more.len()), (json!({"city": "Oslo"}), PartNames::V5, 1));
 
         let result = json!({
             "type": "tool-result", "toolCallId": "call_1", "toolName": "weather",
             "output": {"type": "json", "value": {"degrees": -3.5}},
         });
         let Part::ToolResult { output, names, is_error, .. } = read(&result) else { panic!() };
-        assert_eq!((&output["type"], names, is_error), (&json!("json"), Names::V5, None));
+        assert_eq!((&output["type"], names, is_error), (&json!("json"), PartNames::V5, None));
     }
 
     #[test]

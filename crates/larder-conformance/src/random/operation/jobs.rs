@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use larder::model::{
     ClaimDue, Completion, JobPatch, JobRelations, JobSort, JobStatus, Lease, ListJobs, ListMessages,
-    MessageContent, MessagePatch, MessageRole, MessageSort, MessageSource, Names, NewJob, NewMessage, Part,
-    SystemModel, TokenUsage, UserModel,
+    MessageContent, MessagePatch, MessageRole, MessageSort, MessageSource, NewJob, NewMessage, Part,
+    PartNames, SystemModel, TokenUsage, UserModel,
 };
 use serde_json::Map;
 
@@ -268,7 +268,7 @@ impl On<'_> {
             tool_name: self.values.text(),
             output: self.values.json(),
             is_error: self.values.maybe(|values| values.chance(50)),
-            names: self.values.one_of(&[Names::V4, Names::V5]),
+            names: self.values.one_of(&[PartNames::V4, PartNames::V5]),
             more: Map::new(),
         };
         vec![part, result, Part::text(self.values.text())].into()
