@@ -1,12 +1,15 @@
 //! The worker, as a caller sees it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta};
-use job_service::{Failure, Ran, Runner};
+use job_service::{Failure, Ran, Runner, Settings};
 use larder::prelude::*;
 use larder_testing::poll_until;
 use serde_json::{Value, json};
@@ -14,13 +17,15 @@ use tokio::{net::TcpStream, sync::Semaphore};
 
 use crate::{
     client::Client,
-    service::{Database, FIRST_RETRY, PATIENCE, Service, on_both},
+    service::{Database, FIRST_RETRY, PATIENCE, Service, on_both, settings},
 };
 
 on_both!(
     a_due_job_is_run_once,
     a_run_that_fails_is_tried_again_later_each_time,
     stopping_ends_what_is_in_hand,
+    a_run_that_takes_too_long_has_failed,
+    stopping_gives_up_what_takes_too_long,
 );
 
 const LONG_AGO: &str = "2026-01-02T03:04:05Z";
@@ -155,5 +160,38 @@ async fn stopping_ends_what_is_in_hand(database: Database) {
         assert_eq!((&job["total_tokens"], &job["lock_token"]), (&json!(7), &json!(1)));
         assert_eq!(messages(&ada, &path).await.len(), 1);
     }
+    service.stopped().await;
+}
+
+async fn a_run_that_takes_too_long_has_failed(database: Database) {
+    let never = Patient(Arc::new(Semaphore::new(0)));
+    let settings = Settings { run_limit: Duration::from_millis(10), ..settings() };
+    let service = Service::with(&database.url(), never, settings).await;
+    let ada = service.user().await;
+    let path = due_job(&ada, "Water the plants").await;
+
+    let ended = |job: &Value| job["lock_token"] == 1 && job["locked_until"] == json!(null);
+    let job = job_when(&ada, &path, "it has failed", ended).await;
+    assert!(job["next_run_at"].is_string(), "{job}");
+    assert_eq!(messages(&ada, &path).await[0]["source"], "error-handler");
+    service.stopped().await;
+}
+
+async fn stopping_gives_up_what_takes_too_long(database: Database) {
+    let never = Patient(Arc::new(Semaphore::new(0)));
+    let settings = Settings { drain: Duration::from_millis(10), ..settings() };
+    let service = Service::with(&database.url(), never, settings).await;
+    let ada = service.user().await;
+    let path = due_job(&ada, "Water the plants").await;
+    job_when(&ada, &path, "it is in hand", |job| job["lock_token"] == 1).await;
+    service.stopped().await;
+
+    // It stays claimed until the lease ends, and is due then: another worker will run it.
+    let service = Service::start(&database.url()).await;
+    let ada = Client { address: service.address, ..ada };
+    let job = ada.get(&path).await.expect(200);
+    assert_eq!((&job["status"], &job["next_run_at"]), (&json!("ACTIVE"), &json!(LONG_AGO)));
+    assert!(time(&job["locked_until"]) > time(&job["created_at"]), "{job}");
+    assert_eq!(messages(&ada, &path).await, Vec::<Value>::new());
     service.stopped().await;
 }

@@ -59,6 +59,16 @@ impl Database {
     }
 }
 
+/// Nothing waits for long, and nothing is given up.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        poll: Duration::from_millis(20),
+        first_retry: FIRST_RETRY,
+        drain: PATIENCE,
+        ..Settings::default()
+    }
+}
+
 /// A service in this process.
 pub(crate) struct Service {
     pub(crate) larder: Larder,
@@ -74,16 +84,14 @@ impl Service {
     }
 
     pub(crate) async fn running(url: &str, runner: impl Runner) -> Self {
+        Self::with(url, runner, settings()).await
+    }
+
+    pub(crate) async fn with(url: &str, runner: impl Runner, settings: Settings) -> Self {
         let larder = Larder::open(url).await.unwrap();
         larder.migrate().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-        let settings = Settings {
-            poll: Duration::from_millis(20),
-            first_retry: FIRST_RETRY,
-            drain: PATIENCE,
-            ..Settings::default()
-        };
         let running = tokio::spawn(serve(larder.clone(), listener, runner, settings, stop.clone()));
         Self { larder, address, stop, running }
     }
