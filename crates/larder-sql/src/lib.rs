@@ -7,6 +7,7 @@
 //! functions that render the parts.
 
 mod batch;
+mod candidates;
 mod check;
 mod claim;
 mod ddl;
@@ -17,6 +18,7 @@ mod fixtures;
 mod introspect;
 mod logical;
 mod read;
+mod search;
 mod shape;
 mod statement;
 mod statements;
@@ -24,6 +26,7 @@ mod write;
 mod writer;
 
 pub use batch::{Batchable, RowKey, batch_answers};
+pub use candidates::{count_goes_by_search, select_goes_by_search};
 pub use check::check;
 pub use claim::{claim, claim_keys, claim_update};
 pub use ddl::{create_schema, create_table};
@@ -32,7 +35,8 @@ pub use introspect::introspect;
 pub use logical::{
     LogicalColumn, LogicalForeignKey, LogicalIndex, LogicalKey, LogicalSchema, LogicalTable, LogicalType,
 };
-pub use read::{Lock, count, get, get_locked, select};
+pub use read::{Lock, count, count_by_search, get, get_locked, select, select_by_search};
+pub use search::add_search_index;
 pub use statement::{Bind, Returns, Statement};
 pub use statements::{Rendered, Statements};
 pub use write::{
