@@ -1,7 +1,7 @@
 //! The indexes that search uses: that they are used, and that they never say less than the rows.
 
 // Clippy takes functions beside the tests for production code.
-#![allow(clippy::expect_used)]
+#![allow(clippy::expect_used, clippy::panic)]
 
 use std::{
     collections::BTreeSet,
