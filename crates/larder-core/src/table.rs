@@ -102,6 +102,12 @@ impl Table {
         self.constraint_name(index.columns, "idx")
     }
 
+    /// `{table}_trgm`: the name of the index that search uses in both databases, over all
+    /// [search columns](Self::search_columns).
+    pub fn search_index_name(&self) -> String {
+        format!("{}_trgm", self.name)
+    }
+
     /// `{table}_{column}_check`: the name of a column's CHECK constraint in both databases.
     pub fn check_name(&self, column: usize) -> String {
         self.constraint_name(&[column], "check")

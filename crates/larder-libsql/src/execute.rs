@@ -4,7 +4,7 @@ use larder_core::{
     Claim, Count, Delete, Error, Filter, Insert, Key, Outcome, Result, Row, Select, Table, Unit, Update,
     Upsert, Value, Verb,
 };
-use larder_sql::Dialect;
+use larder_sql::{Dialect, Statement, count_goes_by_search, select_goes_by_search};
 
 use crate::{
     call::Work,
@@ -69,8 +69,20 @@ fn execute(database: &Database, verb: &Verb) -> Result<Outcome> {
             let rows = rows(run(database, statements.get(get))?);
             Ok(Outcome::Row(rows.into_iter().next()))
         }
-        Verb::Select(select) => Ok(run(database, statements.select(select))?),
-        Verb::Count(count) => number(verb.table(), run(database, statements.count(count))?),
+        Verb::Select(select) => {
+            let statement = match answers_yes(database, select_goes_by_search(select))? {
+                true => statements.select_by_search(select),
+                false => statements.select(select),
+            };
+            Ok(run(database, statement)?)
+        }
+        Verb::Count(count) => {
+            let statement = match answers_yes(database, count_goes_by_search(count))? {
+                true => statements.count_by_search(count),
+                false => statements.count(count),
+            };
+            number(verb.table(), run(database, statement)?)
+        }
         Verb::Aggregate(aggregate) => {
             let rows = rows(run(database, statements.aggregate(aggregate))?);
             larder_sql::aggregated(aggregate, rows).map(Outcome::Rows)
@@ -81,6 +93,13 @@ fn execute(database: &Database, verb: &Verb) -> Result<Outcome> {
         Verb::Upsert(upsert) => execute_upsert(database, upsert),
         Verb::Claim(claim) => execute_claim(database, claim),
     }
+}
+
+/// Is there a question, and the answer to it 1?
+fn answers_yes(database: &Database, question: Option<Statement>) -> Result<bool> {
+    let Some(question) = question else { return Ok(false) };
+    let answer = rows(run(database, question)?);
+    Ok(answer.first().and_then(|row| row.get(0)) == Some(&Value::Int(1)))
 }
 
 fn rows(outcome: Outcome) -> Vec<Row> {

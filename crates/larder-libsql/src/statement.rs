@@ -62,7 +62,7 @@ pub(crate) fn run(database: &Database, statement: impl Into<Rendered>) -> Result
 
 fn values(bind: &Bind) -> &[Value] {
     match bind {
-        Bind::One { value, .. } => std::slice::from_ref(value),
+        Bind::One { value, .. } | Bind::Pattern { value } => std::slice::from_ref(value),
         Bind::Many { values, .. } => values,
     }
 }

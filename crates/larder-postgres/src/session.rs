@@ -353,11 +353,15 @@ impl Session {
         returns: &'a Returns,
     ) -> Result<(), BoxError> {
         let out = &mut self.wire.out;
+        // After some executions the server plans what has a name for any value, what has none for the one at hand.
+        let is_planned_anew = binds.iter().any(|bind| matches!(bind, Bind::Pattern { .. }));
         if let Some(prepared) = self.prepared.get(text) {
-            return trip.ask(out, Arc::clone(prepared), None, binds, returns);
+            let text = is_planned_anew.then_some(text);
+            return trip.ask(out, Arc::clone(prepared), text, binds, returns);
         }
         self.names += 1;
-        let prepared = Prepared::new(format!("larder{}", self.names));
+        let name = if is_planned_anew { String::new() } else { format!("larder{}", self.names) };
+        let prepared = Prepared::new(name);
         self.prepared.insert(text.into(), Arc::clone(&prepared));
         trip.ask(out, prepared, Some(text), binds, returns)
     }

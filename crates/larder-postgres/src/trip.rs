@@ -87,7 +87,7 @@ impl<'a> Trip<'a> {
         }
     }
 
-    /// Adds a statement to what is sent; its text when it is yet to be prepared.
+    /// Adds a statement to what is sent; its text when it is yet to be prepared, or is each time.
     ///
     /// # Errors
     /// Of a value or a text that cannot be sent.
@@ -101,9 +101,11 @@ impl<'a> Trip<'a> {
     ) -> Result<(), BoxError> {
         let name = prepared.name.as_str();
         if let Some(text) = text {
-            self.prepares = true;
             frontend::parse(name, text, binds.iter().map(value::bind_type), out)?;
-            frontend::describe(b'S', name, out)?;
+            if !prepared.is_ready() {
+                self.prepares = true;
+                frontend::describe(b'S', name, out)?;
+            }
         }
         let bound = frontend::bind("", name, BINARY, binds, value::encode_bind, BINARY, out);
         bound.map_err(|error| match error {

@@ -23,6 +23,7 @@ const JSONB_VERSION: u8 = 1;
 pub(crate) fn bind_type(bind: &Bind) -> u32 {
     match bind {
         Bind::One { kind, .. } => scalar_type(*kind).0.oid(),
+        Bind::Pattern { .. } => Type::TEXT.oid(),
         Bind::Many { kind, .. } => scalar_type(*kind).1.oid(),
     }
 }
@@ -49,6 +50,7 @@ pub(crate) fn encode_bind(bind: &Bind, out: &mut BytesMut) -> Result<IsNull, Box
     match bind {
         Bind::One { value: Value::Null, .. } => return Ok(IsNull::Yes),
         Bind::One { kind, value } => encode(*kind, value, out)?,
+        Bind::Pattern { value } => encode(ColumnType::Text, value, out)?,
         Bind::Many { kind, values } => encode_array(*kind, values, out)?,
     }
     Ok(IsNull::No)

@@ -111,7 +111,7 @@ fn share_columns(binds: &mut [Bind], first_column: usize, claims: &[&Claim]) {
         writer.assignments(&claim.set);
         let set = writer.binds().iter().filter_map(|bind| match bind {
             Bind::One { value, .. } => Some(value.clone()),
-            Bind::Many { .. } => None,
+            Bind::Pattern { .. } | Bind::Many { .. } => None,
         });
         let set: Vec<Value> = set.collect();
         for _ in 0..claim.limit {
@@ -468,7 +468,7 @@ mod tests {
             .iter()
             .map(|bind| match bind {
                 Bind::Many { values, .. } => values.clone(),
-                Bind::One { .. } => panic!("no array"),
+                Bind::One { .. } | Bind::Pattern { .. } => panic!("no array"),
             })
             .collect();
         let ints = |ints: [i64; 3]| ints.map(Value::Int).to_vec();

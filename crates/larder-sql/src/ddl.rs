@@ -5,6 +5,7 @@ use larder_core::{ColumnType, Condition, EnumType, ForeignKey, Index, Rule, Tabl
 use crate::{
     Dialect,
     dialect::{literal, quote, quote_text},
+    search::create_search_index,
 };
 
 /// Microseconds since 1970 of the first and the last instant of the years 1 to 9999.
@@ -22,18 +23,21 @@ pub fn create_schema(dialect: Dialect, tables: &[&'static Table]) -> String {
                 statements.push(create_enum(kind));
             }
         }
-        statements.push(create(dialect, table));
-        statements.extend(table.indexes.iter().map(|index| create_index(table, index, dialect)));
+        statements.extend(create_with_indexes(dialect, table));
     }
     statements.into_iter().map(|statement| format!("{statement};\n")).collect()
 }
 
-/// The statements that create a table: its enumerations (PostgreSQL), itself, its indexes.
+/// The statements that create a table: its enumerations (PostgreSQL), itself, its indexes, that of search among them.
 pub fn create_table(dialect: Dialect, table: &'static Table) -> Vec<String> {
     let mut statements: Vec<_> = enums(dialect, table).into_iter().map(create_enum).collect();
-    statements.push(create(dialect, table));
-    statements.extend(table.indexes.iter().map(|index| create_index(table, index, dialect)));
+    statements.extend(create_with_indexes(dialect, table));
     statements
+}
+
+fn create_with_indexes(dialect: Dialect, table: &'static Table) -> impl Iterator<Item = String> {
+    let indexes = table.indexes.iter().map(move |index| create_index(table, index, dialect));
+    std::iter::once(create(dialect, table)).chain(indexes).chain(create_search_index(dialect, table))
 }
 
 /// The tables so that each comes after its parents; otherwise in the order given.
@@ -121,7 +125,7 @@ fn constraint(name: &str, rule: &str) -> String {
     format!("CONSTRAINT {} {rule}", quote(name))
 }
 
-fn names(table: &Table, columns: &[usize]) -> String {
+pub(crate) fn names(table: &Table, columns: &[usize]) -> String {
     columns.iter().map(|&column| quote(table.columns[column].name)).collect::<Vec<_>>().join(", ")
 }
 
@@ -210,6 +214,13 @@ CREATE TABLE "jobs" (
 );
 CREATE INDEX "jobs_user_id_id_idx" ON "jobs" ("user_id", "id");
 CREATE INDEX "jobs_due_idx" ON "jobs" ("due") WHERE "status" = 'ON';
+DO $$ BEGIN
+    CREATE EXTENSION IF NOT EXISTS pg_trgm;
+    EXECUTE format('CREATE INDEX "jobs_trgm" ON "jobs" USING gin ("name_search" %1$s.gin_trgm_ops)',
+        (SELECT extnamespace::regnamespace FROM pg_extension WHERE extname = 'pg_trgm'));
+EXCEPTION WHEN insufficient_privilege OR undefined_file OR feature_not_supported THEN
+    RAISE WARNING 'jobs is searched without an index: %', SQLERRM;
+END $$;
 "#;
         assert_eq!(create_schema(Dialect::Postgres, &[&JOBS, &USERS]), expected);
     }

@@ -49,11 +49,32 @@ pub(crate) fn constraints_of_table(sql: &str) -> Vec<(String, &str)> {
     named.collect()
 }
 
-/// An index: its columns, whether it is unique, whether it has a condition.
-pub(crate) fn index(sql: &str) -> Option<(Vec<String>, bool, bool)> {
+/// An index, as `CREATE INDEX`, `pg_get_indexdef` and, of search on SQLite, `CREATE VIRTUAL TABLE` write it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Index {
+    pub(crate) columns: Vec<String>,
+    pub(crate) is_unique: bool,
+    /// Has it a condition?
+    pub(crate) is_partial: bool,
+    /// Is it one of trigrams?
+    pub(crate) is_of_search: bool,
+}
+
+/// Reads the statement that creates an index.
+pub(crate) fn index(sql: &str) -> Option<Index> {
     let (head, inside, rest) = parenthesized(sql)?;
-    let is_unique = head.to_ascii_uppercase().starts_with("CREATE UNIQUE");
-    Some((names(inside), is_unique, find_word(rest, "WHERE").is_some()))
+    let is_of_search = ["gin", "fts5"]
+        .iter()
+        .any(|kind| head.trim_end().to_ascii_lowercase().ends_with(&format!("using {kind}")));
+    // An option of FTS5 has a value.
+    let columns =
+        split(inside, ',').into_iter().filter(|item| !outside_quotes(item).any(|(_, it, _)| it == '='));
+    Some(Index {
+        columns: columns.map(name).collect(),
+        is_unique: head.to_ascii_uppercase().starts_with("CREATE UNIQUE"),
+        is_partial: find_word(rest, "WHERE").is_some(),
+        is_of_search,
+    })
 }
 
 /// The texts of a list such as `'a', 'it''s'`.
@@ -162,10 +183,22 @@ mod tests {
 
     #[test]
     fn indexes() {
+        let of = |columns: &[&str]| Index {
+            columns: columns.iter().map(|&name| name.to_owned()).collect(),
+            is_unique: false,
+            is_partial: false,
+            is_of_search: false,
+        };
         let plain = "CREATE INDEX i ON public.t USING btree (a, b DESC)";
-        assert_eq!(index(plain), Some((vec!["a".to_owned(), "b".to_owned()], false, false)));
+        assert_eq!(index(plain), Some(of(&["a", "b"])));
         let partial = r#"CREATE UNIQUE INDEX "i" ON "t" ("where") WHERE "x" = 'y'"#;
-        assert_eq!(index(partial), Some((vec!["where".to_owned()], true, true)));
+        assert_eq!(index(partial), Some(Index { is_unique: true, is_partial: true, ..of(&["where"]) }));
+        let searched = Some(Index { is_of_search: true, ..of(&["a_search", "b_search"]) });
+        let gin = "CREATE INDEX t_trgm ON t USING gin (a_search gin_trgm_ops, b_search public.gin_trgm_ops)";
+        assert_eq!(index(gin), searched);
+        let fts =
+            r#"CREATE VIRTUAL TABLE "t_trgm" USING fts5("a_search", "b_search", content='', detail=none)"#;
+        assert_eq!(index(fts), searched);
     }
 
     #[test]

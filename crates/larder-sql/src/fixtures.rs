@@ -97,7 +97,7 @@ pub(crate) fn text(text: &str) -> Value {
 /// The values of a statement's placeholders; arrays one after the other.
 pub(crate) fn values(statement: &Statement) -> Vec<Value> {
     let values = statement.binds.iter().flat_map(|bind| match bind {
-        Bind::One { value, .. } => vec![value.clone()],
+        Bind::One { value, .. } | Bind::Pattern { value } => vec![value.clone()],
         Bind::Many { values, .. } => values.clone(),
     });
     values.collect()

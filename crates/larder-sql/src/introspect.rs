@@ -29,6 +29,13 @@ pub async fn introspect(store: &dyn Store, except: &[&str]) -> Result<LogicalSch
     Ok(LogicalSchema { tables: found.tables }.sorted())
 }
 
+/// The tables on SQLite, without its own and those that indexes of search consist of.
+const SQLITE_TABLES: &str = "SELECT name, sql FROM sqlite_schema
+    WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN (
+        SELECT i.name || part.value
+        FROM sqlite_schema i, json_each('[\"\", \"_config\", \"_data\", \"_idx\", \"_keys\"]') part
+        WHERE i.sql LIKE 'CREATE VIRTUAL TABLE %')";
+
 /// Table, column, type, may it be NULL, has it a default. An enumeration's type is `enum` and its texts.
 fn columns() -> Sql {
     Sql::new(
@@ -43,9 +50,10 @@ fn columns() -> Sql {
             LEFT JOIN pg_collation l ON l.oid = a.attcollation
         WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
             AND a.attnum > 0 AND NOT a.attisdropped",
-        "SELECT m.name, c.name, c.type, c.\"notnull\" = 0, c.dflt_value IS NOT NULL
-        FROM sqlite_schema m JOIN pragma_table_info(m.name) c
-        WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+        format!(
+            "SELECT m.name, c.name, c.type, c.\"notnull\" = 0, c.dflt_value IS NOT NULL
+            FROM ({SQLITE_TABLES}) m JOIN pragma_table_info(m.name) c"
+        ),
     )
     .returning([
         ColumnType::Text,
@@ -63,20 +71,25 @@ fn constraints() -> Sql {
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
         WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
             AND k.contype IN ('p', 'u', 'f', 'c')",
-        "SELECT name, NULL, sql FROM sqlite_schema
-        WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+        format!("SELECT name, NULL, sql FROM ({SQLITE_TABLES})"),
     )
     .returning([ColumnType::Text, ColumnType::Text, ColumnType::Text])
 }
 
-/// Table, name, the statement that created it; without those that belong to a constraint.
+/// Table, name, the statement that created it; without those that belong to a constraint. One of search, on SQLite, is there
+/// when its triggers are.
 fn indexes() -> Sql {
     Sql::new(
         "SELECT c.relname::text, i.relname::text, pg_get_indexdef(i.oid)
         FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
         WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
             AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.oid AND k.contype IN ('p', 'u'))",
-        "SELECT tbl_name, name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL",
+        "SELECT tbl_name, name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL
+        UNION ALL
+        SELECT substr(i.name, 1, length(i.name) - length('_trgm')), i.name, i.sql FROM sqlite_schema i
+        WHERE i.sql LIKE 'CREATE VIRTUAL TABLE %' AND 4 = (
+            SELECT count(*) FROM sqlite_schema t WHERE t.type = 'trigger' AND t.name IN (
+                i.name || '_write', i.name || '_insert', i.name || '_update', i.name || '_delete'))",
     )
     .returning([ColumnType::Text, ColumnType::Text, ColumnType::Text])
 }
@@ -124,12 +137,16 @@ impl Found {
     fn add_index(&mut self, row: Row) -> Result<()> {
         let [table, name, sql] = values(row)?;
         let (name, sql) = (text(name)?, text(sql)?);
-        let Some((columns, is_unique, is_partial)) = definition::index(&sql) else {
+        let Some(definition::Index { columns, is_unique, is_partial, is_of_search }) =
+            definition::index(&sql)
+        else {
             return Err(unreadable());
         };
         let table = self.table(&text(table)?);
+        if is_of_search {
+            table.search = Some(LogicalKey { name, columns });
         // SQLite can add a unique key to a table only as an index.
-        if is_unique && !is_partial {
+        } else if is_unique && !is_partial {
             table.uniques.push(LogicalKey { name, columns });
         } else {
             table.indexes.push(LogicalIndex { name, columns, is_partial });
@@ -240,8 +257,11 @@ mod tests {
             found
                 .add_constraints(Row::new(vec![text(table.name), Value::Null, text(&statements[0])]))
                 .unwrap();
-            for (index, sql) in table.indexes.iter().zip(&statements[1..]) {
-                let name = table.index_name(index);
+            let names = table.indexes.iter().map(|index| table.index_name(index));
+            let of_search = statements.iter().find(|statement| statement.starts_with("CREATE VIRTUAL"));
+            for (name, sql) in
+                names.zip(&statements[1..]).chain(of_search.map(|sql| (table.search_index_name(), sql)))
+            {
                 found.add_index(Row::new(vec![text(table.name), text(&name), text(sql)])).unwrap();
             }
         }

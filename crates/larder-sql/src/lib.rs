@@ -8,6 +8,7 @@
 
 mod aggregate;
 mod batch;
+mod candidates;
 mod check;
 mod claim;
 mod ddl;
@@ -18,6 +19,7 @@ mod fixtures;
 mod introspect;
 mod logical;
 mod read;
+mod search;
 mod shape;
 mod statement;
 mod statements;
@@ -26,6 +28,7 @@ mod writer;
 
 pub use aggregate::{aggregate, aggregated};
 pub use batch::{Batchable, RowKey, batch_answers};
+pub use candidates::{count_goes_by_search, select_goes_by_search};
 pub use check::check;
 pub use claim::{claim, claim_keys, claim_update};
 pub use ddl::{create_schema, create_table};
@@ -34,7 +37,8 @@ pub use introspect::introspect;
 pub use logical::{
     LogicalColumn, LogicalForeignKey, LogicalIndex, LogicalKey, LogicalSchema, LogicalTable, LogicalType,
 };
-pub use read::{Lock, count, get, get_locked, select};
+pub use read::{Lock, count, count_by_search, get, get_locked, select, select_by_search};
+pub use search::add_search_index;
 pub use statement::{Bind, Returns, Statement};
 pub use statements::{Rendered, Statements};
 pub use write::{

@@ -25,6 +25,8 @@ pub struct LogicalTable {
     pub foreign_keys: Vec<LogicalForeignKey>,
     /// Indexes that are not unique, sorted by name.
     pub indexes: Vec<LogicalIndex>,
+    /// The index that search uses, over the search columns.
+    pub search: Option<LogicalKey>,
     /// The names of the CHECK constraints that are rules, sorted; those that only say what a type means on SQLite are part
     /// of [`LogicalColumn::kind`].
     pub checks: Vec<String>,
@@ -141,6 +143,7 @@ impl LogicalTable {
             columns: names(index.columns),
             is_partial: index.only.is_some(),
         });
+        let searched: Vec<_> = table.search_columns().collect();
         let ruled =
             (0..table.columns.len()).filter(|&column| table.columns[column].all_rules().next().is_some());
         Self {
@@ -153,6 +156,8 @@ impl LogicalTable {
             uniques: uniques.collect(),
             foreign_keys: foreign_keys.collect(),
             indexes: indexes.collect(),
+            search: (!searched.is_empty())
+                .then(|| LogicalKey { name: table.search_index_name(), columns: names(&searched) }),
             checks: ruled.map(|column| table.check_name(column)).collect(),
         }
     }

@@ -46,6 +46,11 @@ pub fn select(dialect: Dialect, select: &Select) -> Statement {
     write_select(Writer::new(dialect, select.table), select)
 }
 
+/// As [`select`] on SQLite, by the table's search index: see [`select_goes_by_search`](crate::select_goes_by_search).
+pub fn select_by_search(select: &Select) -> Statement {
+    write_select(Writer::new(Dialect::Sqlite, select.table).by_search(), select)
+}
+
 pub(crate) fn write_select(mut writer: Writer, select: &Select) -> Statement {
     select_visible(&mut writer);
     writer.conditions(None, select.owner, &select.filter);
@@ -83,6 +88,11 @@ fn limit(writer: &mut Writer, select: &Select) {
 /// The statement of a [`Count`]: one row with one `Int`.
 pub fn count(dialect: Dialect, count: &Count) -> Statement {
     write_count(Writer::new(dialect, count.table), count)
+}
+
+/// As [`count`] on SQLite, by the table's search index: see [`count_goes_by_search`](crate::count_goes_by_search).
+pub fn count_by_search(count: &Count) -> Statement {
+    write_count(Writer::new(Dialect::Sqlite, count.table).by_search(), count)
 }
 
 pub(crate) fn write_count(mut writer: Writer, count: &Count) -> Statement {

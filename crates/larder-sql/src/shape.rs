@@ -7,6 +7,7 @@ use larder_core::{
 
 use crate::{
     Dialect,
+    candidates::searched,
     check::has_type,
     claim::{fair_by, shown_limit},
     writer::{SHORT_LIST, can_be_stored, is_nan},
@@ -134,6 +135,12 @@ impl Shape {
         shape.number(aggregate.group_by.unwrap_or_default() as u64);
         shape.list(&aggregate.sums, |shape, column| shape.number(*column as u64));
         shape
+    }
+
+    /// The same by the search index, when it knows what the filter looks for.
+    pub(crate) fn by_search(mut self, filter: &Filter) -> Self {
+        self.flag(searched(self.table, filter).is_some());
+        self
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

@@ -24,6 +24,12 @@ pub enum Bind {
         /// The value.
         value: Value,
     },
+    /// The pattern of a search. Which plan is good depends on it: a plan that was made for any pattern must not be kept. Only
+    /// statements for PostgreSQL have it.
+    Pattern {
+        /// The pattern, a text.
+        value: Value,
+    },
     /// An array of values. Only statements for PostgreSQL have it.
     Many {
         /// The type of each.

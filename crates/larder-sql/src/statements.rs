@@ -88,6 +88,18 @@ impl Statements {
         })
     }
 
+    /// As [`select_by_search`](crate::select_by_search).
+    pub fn select_by_search(&self, select: &Select) -> Rendered {
+        let shape = Shape::of_select(Dialect::Sqlite, select).by_search(&select.filter);
+        self.render(select.table, shape, |writer| write_select(writer.by_search(), select))
+    }
+
+    /// As [`count_by_search`](crate::count_by_search).
+    pub fn count_by_search(&self, count: &Count) -> Rendered {
+        let shape = Shape::of_count(Dialect::Sqlite, count).by_search(&count.filter);
+        self.render(count.table, shape, |writer| write_count(writer.by_search(), count))
+    }
+
     /// As [`insert`](crate::insert), each statement behind the rows that it inserts, and rendered when it is asked for.
     pub fn insert<'a>(&self, insert: &'a Insert) -> impl Iterator<Item = (&'a [Vec<Value>], Rendered)> {
         let (table, rows) = (insert.table, &insert.rows[..]);
@@ -325,6 +337,22 @@ mod tests {
                     let upsert = Upsert { table: &JOBS, row: row.clone(), conflict, set: update.set.clone() };
                     assert_eq!(statements.upsert(&upsert), crate::upsert(dialect, &upsert).into());
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn searches_by_the_index() {
+        let statements = Statements::new(Dialect::Sqlite);
+        let contains = |text: &str| Filter::Contains { column: 5, text: text.to_owned() };
+        let filters = [contains("abc"), contains("ab"), contains("é and more"), Filter::always()];
+        for filter in twice(filters.to_vec()) {
+            for owner in [None, Some(uuid::Uuid::nil())] {
+                let select = Select { owner, filter: filter.clone(), ..selects().swap_remove(1) };
+                assert_eq!(statements.select_by_search(&select), crate::select_by_search(&select).into());
+                assert_eq!(statements.select(&select), crate::select(Dialect::Sqlite, &select).into());
+                let count = Count { table: &JOBS, owner, filter: filter.clone() };
+                assert_eq!(statements.count_by_search(&count), crate::count_by_search(&count).into());
             }
         }
     }

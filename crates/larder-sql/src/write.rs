@@ -478,7 +478,7 @@ mod tests {
         assert!(statements.iter().all(|statement| statement.text == expected));
         let length = |statement: &Statement| match &statement.binds[0] {
             Bind::Many { values, .. } => values.len(),
-            Bind::One { .. } => 0,
+            Bind::One { .. } | Bind::Pattern { .. } => 0,
         };
         assert_eq!(statements.iter().map(length).collect::<Vec<_>>(), [1000, 1000, 500]);
     }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     Bind, Dialect, Returns, Statement,
+    candidates::{is_candidate, searched},
     check::has_type,
     dialect::{literal, postgres_type, quote, quote_text},
 };
@@ -20,6 +21,8 @@ pub(crate) struct Writer {
     pub(crate) table: &'static Table,
     /// Collect the binds only: the text is known already.
     binds_only: bool,
+    /// Ask the search index for candidates.
+    by_search: bool,
     /// What columns are qualified with, quoted.
     qualifier: Option<String>,
     text: String,
@@ -39,15 +42,24 @@ struct JoinedRows {
 
 impl Writer {
     pub(crate) fn new(dialect: Dialect, table: &'static Table) -> Self {
-        let text = String::with_capacity(256);
-        Self { dialect, table, binds_only: false, qualifier: None, text, binds: Vec::new(), rows: None }
+        Self::with(dialect, table, String::with_capacity(256), Vec::new())
+    }
+
+    fn with(dialect: Dialect, table: &'static Table, text: String, binds: Vec<Bind>) -> Self {
+        Self { dialect, table, binds_only: false, by_search: false, qualifier: None, text, binds, rows: None }
     }
 
     /// A writer that collects the binds of a statement whose text is known: it writes none, so that whatever is rendered with
     /// it has the same binds in the same order, for a fraction of the work.
     pub(crate) fn of_binds(dialect: Dialect, table: &'static Table) -> Self {
         let binds = Vec::with_capacity(table.columns.len());
-        Self { dialect, table, binds_only: true, qualifier: None, text: String::new(), binds, rows: None }
+        Self { binds_only: true, ..Self::with(dialect, table, String::new(), binds) }
+    }
+
+    /// The same, of a statement for SQLite whose conditions begin with the table's search index, if they look for what it knows.
+    pub(crate) fn by_search(mut self) -> Self {
+        self.by_search = true;
+        self
     }
 
     /// From here on each bind is a column of rows of this name, which [`Writer::rows_here`] joins.
@@ -254,8 +266,15 @@ impl Writer {
                 self.compare(column, Op::Eq, value);
             }
         }
+        let text = searched(self.table, filter).filter(|_| self.by_search);
+        if let Some(text) = text {
+            self.and_after(begin);
+            is_candidate(self, text);
+        }
         if let (Some(owner), Some(column)) = (owner, self.table.owner) {
             self.and_after(begin);
+            // SQLite's planner would take the index of an owner's rows for shorter: it is not to look for one.
+            self.push(if text.is_some() { "+" } else { "" });
             self.compare(column, Op::Eq, &Value::Uuid(owner));
         }
         let says_nothing = matches!(filter, Filter::All(all) if all.is_empty());
@@ -378,7 +397,7 @@ impl Writer {
             Dialect::Postgres => {
                 self.column(column);
                 self.push(" LIKE ");
-                self.bind(ColumnType::Text, Value::Text(pattern(text)));
+                self.placeholder(Bind::Pattern { value: Value::Text(pattern(text)) });
                 self.push(" ESCAPE '\\'");
             }
             Dialect::Sqlite => {

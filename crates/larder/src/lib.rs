@@ -32,7 +32,7 @@ pub use larder_core::*;
 pub use larder_derive::{Entity, EnumText, migrations};
 pub use larder_migrate::{Applied, LedgerEntry, Status};
 pub use larder_model as model;
-pub use larder_sql::{Dialect, create_schema};
+pub use larder_sql::{Dialect, add_search_index, create_schema};
 
 pub use crate::larder::{Builder, Larder};
 

@@ -18,6 +18,13 @@ CREATE TABLE "invoices" (
     CONSTRAINT "invoices_customer_check" CHECK (length("customer") BETWEEN 1 AND 200)
 );
 CREATE INDEX "invoices_user_id_created_at_id_idx" ON "invoices" ("user_id", "created_at", "id");
+DO $$ BEGIN
+    CREATE EXTENSION IF NOT EXISTS pg_trgm;
+    EXECUTE format('CREATE INDEX "invoices_trgm" ON "invoices" USING gin ("customer_search" %1$s.gin_trgm_ops)',
+        (SELECT extnamespace::regnamespace FROM pg_extension WHERE extname = 'pg_trgm'));
+EXCEPTION WHEN insufficient_privilege OR undefined_file OR feature_not_supported THEN
+    RAISE WARNING 'invoices is searched without an index: %', SQLERRM;
+END $$;
 CREATE TABLE "invoice_lines" (
     "id" uuid NOT NULL,
     "user_id" uuid NOT NULL,

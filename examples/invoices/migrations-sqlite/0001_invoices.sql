@@ -22,6 +22,27 @@ CREATE TABLE "invoices" (
     CONSTRAINT "invoices_updated_at_check" CHECK ("updated_at" BETWEEN -62135596800000000 AND 253402300799999999)
 ) STRICT;
 CREATE INDEX "invoices_user_id_created_at_id_idx" ON "invoices" ("user_id", "created_at", "id");
+CREATE TABLE "invoices_trgm_keys" (
+    "trgm" INTEGER PRIMARY KEY AUTOINCREMENT,
+    "id" BLOB NOT NULL,
+    UNIQUE ("id")
+) STRICT;
+CREATE VIRTUAL TABLE "invoices_trgm" USING fts5("customer_search", content='', columnsize=0, detail=none, tokenize='trigram case_sensitive 1');
+CREATE TRIGGER "invoices_trgm_write" AFTER INSERT ON "invoices_trgm_keys" WHEN new."trgm" % 64 = 0 BEGIN
+    INSERT INTO "invoices_trgm" (rowid, "customer_search") SELECT k."trgm", t."customer_search" FROM "invoices_trgm_keys" AS k CROSS JOIN "invoices" AS t ON t."id" = k."id" WHERE k."trgm" > new."trgm" - 64;
+END;
+CREATE TRIGGER "invoices_trgm_insert" AFTER INSERT ON "invoices" BEGIN
+    INSERT INTO "invoices_trgm_keys" ("id") VALUES (new."id");
+END;
+CREATE TRIGGER "invoices_trgm_update" AFTER UPDATE OF "id", "customer_search" ON "invoices" WHEN old."id" IS NOT new."id" OR old."customer_search" IS NOT new."customer_search" BEGIN
+    INSERT INTO "invoices_trgm" ("invoices_trgm", rowid, "customer_search") SELECT 'delete', "trgm", old."customer_search" FROM "invoices_trgm_keys" WHERE "id" = old."id" AND "trgm" <= (SELECT seq - seq % 64 FROM sqlite_sequence WHERE name = 'invoices_trgm_keys');
+    DELETE FROM "invoices_trgm_keys" WHERE "id" = old."id";
+    INSERT INTO "invoices_trgm_keys" ("id") VALUES (new."id");
+END;
+CREATE TRIGGER "invoices_trgm_delete" AFTER DELETE ON "invoices" BEGIN
+    INSERT INTO "invoices_trgm" ("invoices_trgm", rowid, "customer_search") SELECT 'delete', "trgm", old."customer_search" FROM "invoices_trgm_keys" WHERE "id" = old."id" AND "trgm" <= (SELECT seq - seq % 64 FROM sqlite_sequence WHERE name = 'invoices_trgm_keys');
+    DELETE FROM "invoices_trgm_keys" WHERE "id" = old."id";
+END;
 CREATE TABLE "invoice_lines" (
     "id" BLOB NOT NULL,
     "user_id" BLOB NOT NULL,

@@ -3,6 +3,7 @@
 use larder::{Filter, MAX_SEARCH_BYTES, Repo, Result, SortDirection, UserScope, fold, model::*};
 
 use crate::{
+    random::seed,
     entities::{
         Colour, ListNotes, ListSpecimens, NewNote, NewSpecimen, Note, Specimen, SpecimenPatch, SpecimenSort,
     },
@@ -39,6 +40,40 @@ cases! {
                 expected,
                 "looking for {search:?}"
             );
+        }
+    }
+
+    /// An index that search uses finds what the texts contain, neither more nor less: any part of them of three characters and
+    /// more, whatever these are, also of rows that were changed, and none of what is gone.
+    #[covers(15, 16)]
+    async fn an_index_misses_nothing(world: World) {
+        let specimens = world.system().repo::<Specimen>();
+        let mut random = fastrand::Rng::with_seed(seed()?);
+        let new = |(number, text): (usize, String)| NewSpecimen {
+            text_maybe: Some(text),
+            ..Specimen::plain(format!("{number:03}"))
+        };
+        let texts: Vec<_> = (0..90).map(|_| any_text(&mut random)).collect();
+        let mut made = specimens.create_many(texts.into_iter().enumerate().map(new)).await?;
+        for _ in 0..3 {
+            for _ in 0..60 {
+                let search = part_of_any(&made, &mut random);
+                let contained = |text: &str| fold(text).contains(&fold(&search));
+                let expected = made.iter().filter(|specimen| {
+                    contained(&specimen.label) || specimen.text_maybe.as_deref().is_some_and(contained)
+                });
+                let expected: Vec<_> = expected.map(|specimen| specimen.label.clone()).collect();
+                assert_eq!(found(&specimens, &search).await?, expected, "looking for {search:?}");
+            }
+            for specimen in made.iter_mut().step_by(3) {
+                let text = random.bool().then(|| any_text(&mut random));
+                let patch = SpecimenPatch { text_maybe: text.into(), ..Default::default() };
+                *specimen = specimens.update(specimen.id, patch).await?;
+            }
+            for _ in 0..10 {
+                let gone = made.remove(random.usize(0..made.len()));
+                specimens.delete(gone.id).await?;
+            }
         }
     }
 
@@ -350,6 +385,30 @@ const INJECTIONS: &[&str] = &[
     "{{7*7}}",
     "%s%s%n",
 ];
+
+/// What tokenizers, foldings and query languages make something of.
+const ANY: &[&str] = &[
+    "a", "A", "b", "é", "É", "e\u{301}", "\u{301}", "ß", "ẞ", "SS", "Σ", "ς", "İ", "ı", "i", "I", "ﬁ", "日", "本", "語", "한",
+    "ש", "👩\u{200d}👧", "😀", "\u{10ffff}", "\u{feff}", "\u{1}", "\t", "\n", " ", "\"", "'", "%", "_", "\\", "*", "^", "-", ":",
+    "(", ")", "{", "+", "AND", "NOT", "0", "𐐀", "ǅ", "\u{212a}",
+];
+
+/// A text of up to thirty of [`ANY`].
+fn any_text(random: &mut fastrand::Rng) -> String {
+    let length = random.usize(0..=30);
+    (0..length).map(|_| ANY[random.usize(0..ANY.len())]).collect()
+}
+
+/// What may be looked for: up to twenty characters of a text that is there, or was never.
+fn part_of_any(specimens: &[Specimen], random: &mut fastrand::Rng) -> String {
+    let text = match specimens[random.usize(0..specimens.len())].text_maybe.clone() {
+        Some(text) if random.u8(0..10) > 0 => text,
+        _ => any_text(random),
+    };
+    let (begin, length) = (random.usize(0..=text.chars().count()), random.usize(1..=20));
+    let part: String = text.chars().skip(begin).take(length).collect();
+    if part.is_empty() { "日本語".to_owned() } else { part }
+}
 
 /// The unique key of a specimen.
 const BY_LABEL: &[usize] = &[Specimen::LABEL.position()];

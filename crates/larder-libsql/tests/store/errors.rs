@@ -209,11 +209,17 @@ async fn a_full_disk_keeps_what_was_acknowledged() {
 async fn a_file_that_was_damaged_is_corrupt() {
     let fixture = Fixture::file("").await;
     done(&fixture.store, insert(&JARS, (1..=200).map(jar).collect::<Vec<_>>())).await;
+    let roots = "SELECT rootpage FROM sqlite_schema WHERE tbl_name = 'jars' AND rootpage > 0";
+    let roots =
+        fixture.store.sql(Sql::portable(roots).returning([ColumnType::Int])).await.expect("roots").rows;
     fixture.store.close().await.expect("close");
     let path = fixture.directory.as_ref().expect("a file").path().join("test.db");
     let mut bytes = fs::read(&path).expect("read");
-    // All pages but the first, which holds the header and the schema.
-    bytes[4096..].fill(0xAA);
+    // Not what holds the header and the schema.
+    for root in roots {
+        let Some(Value::Int(number)) = root.get(0) else { panic!("a page without a number") };
+        bytes[4096 * (*number as usize - 1)..][..4096].fill(0xAA);
+    }
     fs::write(&path, bytes).expect("write");
     let store = fixture.again("").await;
     let error = refused(&store, crate::common::count_of(&JARS)).await;
