@@ -178,7 +178,8 @@ impl AllApiKeys {
             found.as_ref().map_or(none, |key| (key.secret_salt.expose(), key.secret_hash.expose()));
         let right = same(stored, &hash(salt, &shown.secret));
         let Some(key) = found.filter(|key| right && key.is_good_at(now)) else { return Ok(None) };
-        Ok(Some(self.used(key, now).await))
+        // The row that the use was noted in may be later than the one that was looked up.
+        Ok(Some(self.used(key, now).await).filter(|key| key.is_good_at(now)))
     }
 
     /// The key with `last_used_at` moved, when it is time.

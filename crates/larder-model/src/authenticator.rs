@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use larder_core::{Error, Repo, Result, SystemScope, Unscoped, UserScope};
+use larder_core::{Error, ErrorKind, Filter, Repo, Result, SortDirection, SystemScope, Unscoped, UserScope};
 use larder_derive::Entity;
 use serde::Serialize;
 
@@ -51,8 +51,8 @@ impl Authenticators {
     /// # Errors
     /// Those of the connection.
     pub async fn all(&self) -> Result<Vec<Authenticator>> {
-        let order = Authenticator::CREDENTIAL_ID.order(larder_core::SortDirection::Asc);
-        self.select(larder_core::Filter::always(), vec![order], None).await
+        let order = Authenticator::CREDENTIAL_ID.order(SortDirection::Asc);
+        self.select(Filter::always(), vec![order], None).await
     }
 }
 
@@ -78,7 +78,11 @@ impl AllAuthenticators {
     /// # Errors
     /// Those of the connection.
     pub async fn find(&self, credential_id: &str) -> Result<Option<Authenticator>> {
-        self.0.get_by(Authenticator::CREDENTIAL_ID, credential_id.to_owned()).await
+        match self.0.get_by(Authenticator::CREDENTIAL_ID, credential_id.to_owned()).await {
+            // What cannot be a credential's id is nobody's.
+            Err(error) if matches!(error.kind(), ErrorKind::Invalid { .. }) => Ok(None),
+            found => found,
+        }
     }
 
     /// Writes down what the passkey's counter has come to. It only goes forward; one that does not count stays at 0.

@@ -20,8 +20,8 @@ pub struct Session {
     /// Whose it is.
     #[entity(owner)]
     pub user_id: UserId,
-    /// When it ends.
-    #[entity(sort)]
+    /// When it ends. [`AllSessions::extend`] changes it, and nothing else.
+    #[entity(sort, create_only)]
     pub expires_at: DateTime<Utc>,
     /// When it began.
     #[entity(sort)]

@@ -22,7 +22,7 @@ pub struct VerificationToken {
     #[serde(skip_serializing)]
     pub token: Secret,
     /// When it ends.
-    #[entity(sort)]
+    #[entity(sort, create_only)]
     pub expires_at: DateTime<Utc>,
 }
 
