@@ -65,6 +65,29 @@ impl Deref for Authenticators {
 }
 
 /// The passkeys of all users, for signing in.
+///
+/// ```
+/// # use larder::prelude::*;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> larder::Result<()> {
+/// # let larder = Larder::open("memory:").await?;
+/// # larder.migrate().await?;
+/// let ada = larder.system().users().create(NewUser { name: Some("Ada".into()), ..NewUser::default() }).await?;
+/// let mine = larder.user(ada.id);
+///
+/// let passkey = NewAuthenticator::new("credential", "account", "public key", 0, "multiDevice", true);
+/// mine.authenticators().create(passkey).await?;
+///
+/// // The browser names its credential: whose is it, and has its counter gone forward?
+/// let passkeys = larder.system().authenticators();
+/// let known = passkeys.find("credential").await?.expect("it was added above");
+/// assert_eq!(known.user_id, ada.id);
+/// passkeys.count("credential", 7).await?;
+/// let copied = passkeys.count("credential", 7).await.unwrap_err();
+/// assert!(matches!(copied.kind(), ErrorKind::Invalid { field, .. } if field == "counter"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct AllAuthenticators(Unscoped<Authenticator>);
 
