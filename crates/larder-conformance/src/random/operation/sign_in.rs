@@ -209,12 +209,12 @@ impl On<'_> {
 
     /// One of few texts that somebody is found by, so that they meet; some are nobody's.
     fn shown(&mut self) -> String {
-        self.values.one_of(&["ada", "ada", "Ada", "é", "github", "", "a\0b", "%"]).to_owned()
+        self.values.one_of(&["ada", "ada", "ada", "ada", "Ada", "é", "", "a\0b"]).to_owned()
     }
 
-    /// When something ends: about now, mostly.
+    /// When something ends: about now, or in some hours, mostly.
     fn soon(&mut self) -> DateTime<Utc> {
-        let by = self.values.one_of(&[0, 1, -1, 60_000_000, 90_000_000, 300_000_000]);
+        let by = self.values.one_of(&[0, 1, -1, 90_000_000, 20_000_000_000, 20_000_000_000, 20_000_000_000]);
         let soon = self.system.context().now() + TimeDelta::microseconds(by);
         if self.values.chance(90) { soon } else { self.values.time() }
     }
