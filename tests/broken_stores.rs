@@ -31,6 +31,9 @@ macro_rules! caught {
 caught! {
     a_store_that_forgets_the_owner_is_caught: ForgetsOwner;
     a_store_that_claims_in_two_steps_is_caught: ClaimsInTwoSteps;
+    a_store_that_shares_deletes_is_caught: SharesDeletes;
+    a_store_that_serves_stale_look_ups_is_caught: ServesStaleLookUps;
+    a_store_that_forgets_guards_is_caught: ForgetsGuards;
     a_store_that_commits_on_drop_is_caught: CommitsOnDrop;
     a_store_that_loses_a_column_is_caught: LosesColumn;
     a_store_that_cuts_time_to_milliseconds_is_caught: CutsTimeToMilliseconds;

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use chrono::SubsecRound;
 use larder::{
     Assign, Begin, Capability, Claim, ColumnType, Delete, Error, ErrorKind, Filter, Get, Health, Insert, Key,
-    Outcome, Result, Row, Select, SortDirection, Sql, SqlOutcome, Store, Table, Transaction, Unit, Update,
-    Value, Verb,
+    Op, Outcome, Result, Row, Select, SortDirection, Sql, SqlOutcome, Store, Table, Transaction, Unit,
+    Update, Value, Verb,
 };
 
 use crate::{Backend, Database, Failure, Limits, Schema};
@@ -24,6 +24,12 @@ pub enum Fault {
     ForgetsOwner,
     /// A claim reads first and writes later, with others in between.
     ClaimsInTwoSteps,
+    /// Rows that are deleted are read first and deleted later, with others in between, who are answered with them too.
+    SharesDeletes,
+    /// What was looked up once is answered from memory.
+    ServesStaleLookUps,
+    /// A change of one row is made whatever it is guarded by.
+    ForgetsGuards,
     /// A transaction that is dropped is committed.
     CommitsOnDrop,
     /// Of a new row, the last column that may be null is lost.
@@ -65,6 +71,9 @@ impl Fault {
     pub const ALL: &'static [Self] = &[
         Self::ForgetsOwner,
         Self::ClaimsInTwoSteps,
+        Self::SharesDeletes,
+        Self::ServesStaleLookUps,
+        Self::ForgetsGuards,
         Self::CommitsOnDrop,
         Self::LosesColumn,
         Self::CutsTimeToMilliseconds,
@@ -89,6 +98,9 @@ impl Fault {
         match self {
             Self::ForgetsOwner => "owners::another_users_row_is_as_if_it_did_not_exist",
             Self::ClaimsInTwoSteps => "jobs::each_due_job_is_claimed_once",
+            Self::SharesDeletes => "authentication::a_verification_token_is_used_once",
+            Self::ServesStaleLookUps => "api_keys::nothing_authenticates_after_a_revocation_is_acknowledged",
+            Self::ForgetsGuards => "authentication::an_expired_session_is_not_brought_back",
             Self::CommitsOnDrop => "transactions::a_dropped_transaction_is_undone",
             Self::LosesColumn => "values::every_column_is_read_as_it_was_written",
             Self::CutsTimeToMilliseconds => "values::times_keep_their_microseconds",
@@ -121,6 +133,13 @@ impl Fault {
             Self::LosesColumn => {
                 if let Verb::Insert(insert) = &mut verb {
                     insert.rows.iter_mut().for_each(|row| lose_column(insert.table, row));
+                }
+            }
+            Self::ForgetsGuards => {
+                if let Verb::Update(update) = &mut verb
+                    && update.key.is_some()
+                {
+                    update.filter = Filter::always();
                 }
             }
             Self::CutsTimeToMilliseconds => values_of(&mut verb, cut_to_milliseconds),
@@ -288,6 +307,8 @@ struct BrokenStore {
     fault: Fault,
     /// Of [`Fault::SharesErrors`].
     under_way: Mutex<UnderWay>,
+    /// Of [`Fault::ServesStaleLookUps`].
+    looked_up: Mutex<Vec<(Get, Outcome)>>,
 }
 
 /// Verbs that are under way at once.
@@ -349,6 +370,42 @@ impl BrokenStore {
         self.sound.execute(Verb::Update(update)).await
     }
 
+    /// What a deletion must not be.
+    async fn delete_in_two_steps(&self, delete: Delete) -> Result<Outcome> {
+        let Some(Key { columns, values }) = &delete.key else {
+            return self.sound.execute(Verb::Delete(delete)).await;
+        };
+        let equal =
+            |(&column, value): (&usize, &Value)| Filter::Compare { column, op: Op::Eq, value: value.clone() };
+        let by_key = columns.iter().zip(values).map(equal).chain([delete.filter.clone()]);
+        let select = Select {
+            table: delete.table,
+            owner: delete.owner,
+            filter: Filter::All(by_key.collect()),
+            order: Vec::new(),
+            after: None,
+            offset: 0,
+            limit: delete.limit,
+        };
+        let rows = self.sound.execute(Verb::Select(select)).await?;
+        tokio::task::yield_now().await;
+        self.sound.execute(Verb::Delete(delete)).await.map(|_| rows)
+    }
+
+    /// What a look-up must not be.
+    async fn look_up_once(&self, get: Get) -> Result<Outcome> {
+        let known = {
+            let looked_up = self.looked_up.lock().unwrap_or_else(PoisonError::into_inner);
+            looked_up.iter().find(|(known, _)| *known == get).map(|(_, outcome)| outcome.clone())
+        };
+        if let Some(outcome) = known {
+            return Ok(outcome);
+        }
+        let outcome = self.sound.execute(Verb::Get(get.clone())).await?;
+        self.looked_up.lock().unwrap_or_else(PoisonError::into_inner).push((get, outcome.clone()));
+        Ok(outcome)
+    }
+
     /// What verbs that are under way at once must not be.
     async fn execute_with_others(&self, verb: Verb) -> Result<Outcome> {
         self.under_way().verbs += 1;
@@ -390,6 +447,10 @@ impl Store for BrokenStore {
             Verb::Claim(claim) if self.fault == Fault::ClaimsInTwoSteps => {
                 self.claim_in_two_steps(claim).await
             }
+            Verb::Delete(delete) if self.fault == Fault::SharesDeletes && delete.returning => {
+                self.delete_in_two_steps(delete).await
+            }
+            Verb::Get(get) if self.fault == Fault::ServesStaleLookUps => self.look_up_once(get).await,
             Verb::Insert(insert) if self.fault == Fault::AnswersBeforeCommit => {
                 self.answer_and_insert(insert)
             }
@@ -504,7 +565,12 @@ struct BrokenDatabase {
 
 impl BrokenDatabase {
     fn broken(&self, sound: Arc<dyn Store>) -> Arc<dyn Store> {
-        Arc::new(BrokenStore { sound, fault: self.fault, under_way: Mutex::default() })
+        Arc::new(BrokenStore {
+            sound,
+            fault: self.fault,
+            under_way: Mutex::default(),
+            looked_up: Mutex::default(),
+        })
     }
 }
 

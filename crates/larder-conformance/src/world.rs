@@ -125,6 +125,11 @@ impl World {
         Ok(open(self.database.reopen_within(limits).await?, &self.clock, &self.ids, RetryPolicy::NEVER))
     }
 
+    /// A handle on another store, with the same clock and ids. It tries nothing a second time.
+    pub(crate) fn over(&self, store: Arc<dyn Store>) -> Larder {
+        open(store, &self.clock, &self.ids, RetryPolicy::NEVER)
+    }
+
     /// All rows of a table as the store reads them, whoever's they are, in the order of the primary key.
     ///
     /// # Errors

@@ -73,6 +73,27 @@ pub struct Account {
 }
 
 /// The accounts linked with a user. It is a [`Repo`] of [`Account`], whose key is the provider and the id there, and more.
+///
+/// ```
+/// # use larder::prelude::*;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> larder::Result<()> {
+/// # let larder = Larder::open("memory:").await?;
+/// # larder.migrate().await?;
+/// let ada = larder.system().users().create(NewUser { name: Some("Ada".into()), ..NewUser::default() }).await?;
+/// let mine = larder.user(ada.id);
+///
+/// let account = NewAccount { access_token: Some("gho_…".into()), ..NewAccount::new(AccountKind::Oauth, "github", "42") };
+/// mine.accounts().link(account).await?;
+///
+/// // Whoever comes back from the provider is the user, until the account is unlinked.
+/// let users = larder.system().users();
+/// assert_eq!(users.find_by_account("github", "42").await?.map(|user| user.id), Some(ada.id));
+/// mine.accounts().unlink("github", "42").await?;
+/// assert_eq!(users.find_by_account("github", "42").await?, None);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Accounts(Repo<Account>);
 

@@ -84,6 +84,29 @@ pub struct IssuedApiKey {
 }
 
 /// A user's API keys. It is a [`Repo`] of [`ApiKey`] and more. Its `create` is refused: [`ApiKeys::issue`] creates them.
+///
+/// ```
+/// # use larder::prelude::*;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> larder::Result<()> {
+/// # let larder = Larder::open("memory:").await?;
+/// # larder.migrate().await?;
+/// let ada = larder.system().users().create(NewUser { name: Some("Ada".into()), ..NewUser::default() }).await?;
+/// let mine = larder.user(ada.id);
+///
+/// let new = NewApiKey { scopes: vec!["jobs:read".into()], ..NewApiKey::new("backup script") };
+/// let issued = mine.api_keys().issue(new).await?;
+/// let shown_once = issued.token.expose().to_owned();
+///
+/// let keys = larder.system().api_keys();
+/// let key = keys.authenticate(&shown_once).await?.expect("it is good");
+/// assert!(key.user_id == ada.id && key.allows(["jobs:read"]) && !key.allows(["jobs:write"]));
+///
+/// mine.api_keys().revoke(key.id).await?;
+/// assert_eq!(keys.authenticate(&shown_once).await?, None);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct ApiKeys(Repo<ApiKey>);
 
@@ -178,7 +201,8 @@ impl AllApiKeys {
             found.as_ref().map_or(none, |key| (key.secret_salt.expose(), key.secret_hash.expose()));
         let right = same(stored, &hash(salt, &shown.secret));
         let Some(key) = found.filter(|key| right && key.is_good_at(now)) else { return Ok(None) };
-        Ok(Some(self.used(key, now).await))
+        // The row that the use was noted in may be later than the one that was looked up.
+        Ok(Some(self.used(key, now).await).filter(|key| key.is_good_at(now)))
     }
 
     /// The key with `last_used_at` moved, when it is time.

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use larder_core::{Error, Repo, Result, SystemScope, Unscoped, UserScope};
+use larder_core::{Error, ErrorKind, Filter, Repo, Result, SortDirection, SystemScope, Unscoped, UserScope};
 use larder_derive::Entity;
 use serde::Serialize;
 
@@ -51,8 +51,8 @@ impl Authenticators {
     /// # Errors
     /// Those of the connection.
     pub async fn all(&self) -> Result<Vec<Authenticator>> {
-        let order = Authenticator::CREDENTIAL_ID.order(larder_core::SortDirection::Asc);
-        self.select(larder_core::Filter::always(), vec![order], None).await
+        let order = Authenticator::CREDENTIAL_ID.order(SortDirection::Asc);
+        self.select(Filter::always(), vec![order], None).await
     }
 }
 
@@ -65,6 +65,29 @@ impl Deref for Authenticators {
 }
 
 /// The passkeys of all users, for signing in.
+///
+/// ```
+/// # use larder::prelude::*;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> larder::Result<()> {
+/// # let larder = Larder::open("memory:").await?;
+/// # larder.migrate().await?;
+/// let ada = larder.system().users().create(NewUser { name: Some("Ada".into()), ..NewUser::default() }).await?;
+/// let mine = larder.user(ada.id);
+///
+/// let passkey = NewAuthenticator::new("credential", "account", "public key", 0, "multiDevice", true);
+/// mine.authenticators().create(passkey).await?;
+///
+/// // The browser names its credential: whose is it, and has its counter gone forward?
+/// let passkeys = larder.system().authenticators();
+/// let known = passkeys.find("credential").await?.expect("it was added above");
+/// assert_eq!(known.user_id, ada.id);
+/// passkeys.count("credential", 7).await?;
+/// let copied = passkeys.count("credential", 7).await.unwrap_err();
+/// assert!(matches!(copied.kind(), ErrorKind::Invalid { field, .. } if field == "counter"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct AllAuthenticators(Unscoped<Authenticator>);
 
@@ -78,7 +101,11 @@ impl AllAuthenticators {
     /// # Errors
     /// Those of the connection.
     pub async fn find(&self, credential_id: &str) -> Result<Option<Authenticator>> {
-        self.0.get_by(Authenticator::CREDENTIAL_ID, credential_id.to_owned()).await
+        match self.0.get_by(Authenticator::CREDENTIAL_ID, credential_id.to_owned()).await {
+            // What cannot be a credential's id is nobody's.
+            Err(error) if matches!(error.kind(), ErrorKind::Invalid { .. }) => Ok(None),
+            found => found,
+        }
     }
 
     /// Writes down what the passkey's counter has come to. It only goes forward; one that does not count stays at 0.

@@ -20,8 +20,8 @@ pub struct Session {
     /// Whose it is.
     #[entity(owner)]
     pub user_id: UserId,
-    /// When it ends.
-    #[entity(sort)]
+    /// When it ends. [`AllSessions::extend`] changes it, and nothing else.
+    #[entity(sort, create_only)]
     pub expires_at: DateTime<Utc>,
     /// When it began.
     #[entity(sort)]
@@ -58,6 +58,30 @@ impl Deref for Sessions {
 }
 
 /// The sessions of all users, by their token: who shows it is its user.
+///
+/// ```
+/// # use larder::prelude::*;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> larder::Result<()> {
+/// # let larder = Larder::open("memory:").await?;
+/// # larder.migrate().await?;
+/// let ada = larder.system().users().create(NewUser { name: Some("Ada".into()), ..NewUser::default() }).await?;
+/// let mine = larder.user(ada.id);
+///
+/// let month = chrono::TimeDelta::days(30);
+/// let now = mine.context().now();
+/// mine.sessions().create(NewSession::new("made of random bytes", now + month)).await?;
+///
+/// let sessions = larder.system().sessions();
+/// let (session, user) = sessions.find_with_user("made of random bytes").await?.expect("it has not expired");
+/// assert_eq!((session.expires_at, user), (now + month, ada));
+/// sessions.extend("made of random bytes", now + month * 2).await?;
+/// sessions.end("made of random bytes").await?;
+/// assert_eq!(sessions.find_with_user("made of random bytes").await?, None);
+/// sessions.purge_expired().await?; // now and then, for all users
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct AllSessions {
     sessions: Unscoped<Session>,

@@ -22,11 +22,28 @@ pub struct VerificationToken {
     #[serde(skip_serializing)]
     pub token: Secret,
     /// When it ends.
-    #[entity(sort)]
+    #[entity(sort, create_only)]
     pub expires_at: DateTime<Utc>,
 }
 
 /// All verification tokens; for the system. It is a [`Repo`] of [`VerificationToken`] and more.
+///
+/// ```
+/// # use larder::prelude::*;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> larder::Result<()> {
+/// # let larder = Larder::open("memory:").await?;
+/// # larder.migrate().await?;
+/// let tokens = larder.system().verification_tokens();
+/// let in_a_day = tokens.context().now() + chrono::TimeDelta::days(1);
+/// tokens.create(NewVerificationToken::new("ada@example.org", "what the link holds", in_a_day)).await?;
+///
+/// // Of however many who follow the link, one is let in.
+/// assert!(tokens.use_once("ada@example.org", "what the link holds").await?.is_some());
+/// assert!(tokens.use_once("ada@example.org", "what the link holds").await?.is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct VerificationTokens(Repo<VerificationToken>);
 

@@ -1,6 +1,8 @@
 //! The cases, a module for each subject.
 
 groups! {
+    mod api_keys;
+    mod authentication;
     mod batches;
     mod bulk;
     mod errors;

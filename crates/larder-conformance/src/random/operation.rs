@@ -3,8 +3,8 @@
 
 use fastrand::Rng;
 use larder::{
-    Error, ErrorKind, Id, ManualClock, SystemScope, Unit, UserScope,
-    model::{JobId, Lease, MessageId, UserId},
+    Error, ErrorKind, Id, ManualClock, Secret, SystemScope, Unit, UserScope,
+    model::{ApiKeyId, JobId, Lease, MessageId, UserId},
 };
 
 use super::values::Values;
@@ -16,6 +16,7 @@ use crate::{
 
 mod jobs;
 mod own;
+mod sign_in;
 mod users;
 
 /// What can be done; the modules do it.
@@ -24,6 +25,7 @@ pub(super) enum Kind {
     Users(users::Do),
     Jobs(jobs::Do),
     Own(own::Do),
+    SignIn(sign_in::Do),
     /// Some operations in a transaction, committed or not.
     Transaction,
     /// Two creations in a unit.
@@ -69,6 +71,27 @@ const WEIGHTS: &[(u32, Kind)] = &[
     (3, Kind::Own(own::Do::ListNotes)),
     (4, Kind::Own(own::Do::CreateFolder)),
     (2, Kind::Own(own::Do::DeleteFolder)),
+    (4, Kind::SignIn(sign_in::Do::Link)),
+    (1, Kind::SignIn(sign_in::Do::Unlink)),
+    (3, Kind::SignIn(sign_in::Do::FindAccount)),
+    (3, Kind::SignIn(sign_in::Do::AddPasskey)),
+    (4, Kind::SignIn(sign_in::Do::Count)),
+    (1, Kind::SignIn(sign_in::Do::ListPasskeys)),
+    (4, Kind::SignIn(sign_in::Do::CreateSession)),
+    (4, Kind::SignIn(sign_in::Do::FindSession)),
+    (3, Kind::SignIn(sign_in::Do::Extend)),
+    (1, Kind::SignIn(sign_in::Do::End)),
+    (1, Kind::SignIn(sign_in::Do::EndAll)),
+    (4, Kind::SignIn(sign_in::Do::CreateToken)),
+    (4, Kind::SignIn(sign_in::Do::UseToken)),
+    (2, Kind::SignIn(sign_in::Do::Purge)),
+    (4, Kind::SignIn(sign_in::Do::Issue)),
+    (6, Kind::SignIn(sign_in::Do::Authenticate)),
+    (2, Kind::SignIn(sign_in::Do::Rotate)),
+    (1, Kind::SignIn(sign_in::Do::Revoke)),
+    (3, Kind::SignIn(sign_in::Do::ListKeys)),
+    (2, Kind::SignIn(sign_in::Do::UpdateKey)),
+    (1, Kind::SignIn(sign_in::Do::DeleteKey)),
     (8, Kind::Transaction),
     (4, Kind::Unit),
     (6, Kind::AdvanceClock),
@@ -91,6 +114,9 @@ pub(super) struct Known {
     specimens: Vec<SpecimenId>,
     notes: Vec<NoteId>,
     folders: Vec<FolderId>,
+    api_keys: Vec<ApiKeyId>,
+    /// The tokens of the API keys; some are no good any more.
+    tokens: Vec<Secret>,
 }
 
 /// What an operation did.
@@ -113,6 +139,8 @@ impl Known {
         self.specimens.extend(made.specimens);
         self.notes.extend(made.notes);
         self.folders.extend(made.folders);
+        self.api_keys.extend(made.api_keys);
+        self.tokens.extend(made.tokens);
     }
 }
 
@@ -166,6 +194,7 @@ impl Operation {
             Kind::Users(what) => on.users(what).await,
             Kind::Jobs(what) => on.jobs(what).await,
             Kind::Own(what) => on.own(what).await,
+            Kind::SignIn(what) => on.sign_in(what).await,
             Kind::Transaction => transaction(system, clock, known, self.seed).await,
             Kind::Unit => on.unit().await,
             Kind::AdvanceClock => {
