@@ -33,7 +33,6 @@ pub struct ContextEntry {
     #[entity(sort)]
     pub created_at: DateTime<Utc>,
     /// When it was last put.
-    #[entity(sort)]
     pub updated_at: DateTime<Utc>,
 }
 

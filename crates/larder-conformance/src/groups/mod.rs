@@ -2,6 +2,9 @@
 
 groups! {
     mod batches;
+    mod children;
+    mod context;
+    mod endpoints;
     mod errors;
     mod jobs;
     mod lanes;
@@ -11,6 +14,7 @@ groups! {
     mod patches;
     mod search;
     mod tables;
+    mod tasks;
     mod transactions;
     mod values;
 }
