@@ -9,7 +9,7 @@ use super::{number_in, plot::Plot};
 use crate::{Failure, MemoryBackend, World, call::Call, together};
 
 /// How many batches a run has, unless the environment variable `LARDER_BATCHES` says otherwise.
-const BATCHES: usize = 10_000;
+pub(super) const BATCHES: usize = 10_000;
 
 /// How many plots there are: enough for the largest batch, few enough that each holds rows soon.
 const PLOTS: usize = 256;

@@ -41,6 +41,12 @@ pub(crate) fn operations() -> Result<usize, Failure> {
     number_in("LARDER_OPERATIONS", OPERATIONS)
 }
 
+/// How many times longer than usual the random runs were asked to be; at least 1.
+pub(crate) fn times_longer() -> Result<u32, Failure> {
+    let times = (operations()? / OPERATIONS).max(batches()? / batches::BATCHES).max(1);
+    Ok(u32::try_from(times).unwrap_or(u32::MAX))
+}
+
 /// The number that this environment variable holds; `otherwise` when it is not set.
 fn number_in(variable: &str, otherwise: usize) -> Result<usize, Failure> {
     match std::env::var(variable) {
