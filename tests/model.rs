@@ -1,9 +1,15 @@
 //! The facts of the model, stated once more as a table and held against the tables' metadata and against what serde reads:
 //! what a caller may set, keys, indexes, defaults, rules, sort keys, search fields, lists.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests are tests too")]
+
 use std::fmt::Debug;
 
-use larder::{Condition, Entity, Literal, Rule, Source, Table, model::*};
+use chrono::DateTime;
+use larder::{
+    Condition, Entity, EntityPatch, ErrorKind, Literal, NewEntity, Result, Rule, Source, Stamp, Table,
+    check_value, model::*,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value as Json, from_str, from_value, json, to_value};
 
@@ -322,6 +328,66 @@ where
         assert!(words.contains(&format!("unknown field `{field}`")), "a patch: {words}");
     }
     a_list_is_as_stated::<E::List>(facts);
+    what_breaks_a_rule_is_refused::<E>(facts);
+}
+
+/// What a caller sends that breaks a rule is refused with the field and the reason, in a new one and in a patch.
+fn what_breaks_a_rule_is_refused<E>(facts: &Facts)
+where
+    E: Entity,
+    E::New: DeserializeOwned + Debug,
+    E::Patch: DeserializeOwned + Debug,
+{
+    let id = ID.parse::<UserId>().unwrap().uuid();
+    let stamp = Stamp { id, owner: Some(id), now: DateTime::UNIX_EPOCH };
+    for (position, column) in E::TABLE.visible().iter().enumerate() {
+        let given = facts.least.get(column.name).is_some() || words(facts.optional).contains(&column.name);
+        for (value, why) in column.all_rules().flat_map(|rule| broken(*rule)) {
+            if given {
+                let mut new = facts.least.clone();
+                new[column.name] = value.clone();
+                let values = from_value::<E::New>(new).unwrap().into_values(&stamp).unwrap();
+                assert_refused(check_value(E::TABLE, position, &values[position]), column.name, &why);
+            }
+            if words(facts.patch).contains(&column.name) {
+                let patch = from_value::<E::Patch>(json!({column.name: value})).unwrap();
+                let changes = patch.into_changes().unwrap();
+                let [(changed, value)] = &changes[..] else { panic!("one change: {changes:?}") };
+                assert_eq!(*changed, position);
+                assert_refused(check_value(E::TABLE, position, value), column.name, &why);
+            }
+        }
+    }
+}
+
+/// Values that break a rule, and what the reason says.
+fn broken(rule: Rule) -> Vec<(Json, String)> {
+    let text = |length: u32| json!("é".repeat(length as usize));
+    match rule {
+        Rule::Length { min, max } => {
+            let why = format!("{min} to {max} characters");
+            let short = min.checked_sub(1).map(|length| (text(length), why.clone()));
+            short.into_iter().chain([(text(max + 1), why)]).collect()
+        }
+        Rule::Range { min, max: i64::MAX } => vec![(json!(min - 1), format!("at least {min}"))],
+        Rule::Range { min, max } => {
+            let why = format!("from {min} to {max}");
+            vec![(json!(min - 1), why.clone()), (json!(max + 1), why)]
+        }
+        Rule::Url => vec![(json!("ftp://example.org"), "http:// or https://".to_owned())],
+        Rule::Email => vec![(json!("nobody"), "e-mail address".to_owned())],
+    }
+}
+
+#[track_caller]
+fn assert_refused(result: Result<()>, expected: &str, why: &str) {
+    match result.unwrap_err().kind() {
+        ErrorKind::Invalid { field, reason, .. } => {
+            assert_eq!(field, expected);
+            assert!(reason.contains(why), "{expected}: `{why}` should be said: {reason}");
+        }
+        other => panic!("{expected} should be Invalid: {other:?}"),
+    }
 }
 
 fn the_table_is_as_stated(table: &'static Table, facts: &Facts) {
