@@ -5,9 +5,9 @@ use std::{any::Any, sync::Arc, time::Duration};
 use larder::Capability;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{Backend, Case, CaseResult, Failure, Schema, World};
+use crate::{Backend, Case, CaseResult, Failure, Schema, World, random::times_longer};
 
-/// After this long a case hangs: it has failed.
+/// After this long a case hangs: it has failed. Where the random runs are made longer, so is this.
 const DEADLINE: Duration = Duration::from_secs(300);
 
 /// How a case ended.
@@ -45,15 +45,16 @@ async fn on_fresh_database(backend: &Arc<dyn Backend>, case: &'static Case) -> R
     if let Some(missing) = case.needs.iter().find(|needed| !store.supports(**needed)) {
         return Ok(Verdict::LeftOut(*missing));
     }
+    let deadline = DEADLINE * times_longer()?;
     let database = world.database();
     let mut task = tokio::spawn((case.run)(world));
-    let ended = tokio::time::timeout(DEADLINE, &mut task).await;
+    let ended = tokio::time::timeout(deadline, &mut task).await;
     let result: CaseResult = match ended {
         Ok(Ok(result)) => result,
         Ok(Err(error)) => Err(panic_message(error).into()),
         Err(_) => {
             task.abort();
-            Err(format!("did not end within {DEADLINE:?}").into())
+            Err(format!("did not end within {deadline:?}").into())
         }
     };
     let closed = tokio::time::timeout(DEADLINE, store.close()).await;

@@ -33,7 +33,6 @@ pub struct ContextEntry {
     #[entity(sort)]
     pub created_at: DateTime<Utc>,
     /// When it was last put.
-    #[entity(sort)]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -42,6 +41,29 @@ const KEY: &[usize] =
     &[ContextEntry::USER_ID.position(), ContextEntry::JOB_ID.position(), ContextEntry::KEY.position()];
 
 /// What a user's jobs remember. It is a [`Repo`] of [`ContextEntry`] and more.
+///
+/// ```
+/// use larder::prelude::*;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// # let larder = Larder::open("memory:").await?;
+/// # larder.migrate().await?;
+/// # let ada = larder.system().users().create(NewUser::new()).await?;
+/// # let mine = larder.user(ada.id);
+/// # let job = mine.jobs().create(NewJob::new("Send me the weather every morning")).await?;
+/// let context = mine.context_entries();
+/// context.put(job.id, "city", "Oslo").await?;
+/// context.put(job.id, "city", "Bergen").await?;
+/// context.put(job.id, "unit", "celsius").await?;
+///
+/// let city = context.find(job.id, "city").await?;
+/// assert_eq!(city.map(|entry| entry.value), Some("Bergen".to_owned()));
+/// context.forget(job.id, "unit").await?;
+/// assert_eq!(context.of_job(job.id).await?, [("city".into(), "Bergen".into())].into());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct ContextEntries(Repo<ContextEntry>);
 

@@ -74,6 +74,33 @@ pub struct Endpoint {
 }
 
 /// The endpoints of a user's jobs: a [`Repo`] of [`Endpoint`].
+///
+/// ```
+/// use larder::prelude::*;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// # let larder = Larder::open("memory:").await?;
+/// # larder.migrate().await?;
+/// # let ada = larder.system().users().create(NewUser::new()).await?;
+/// # let mine = larder.user(ada.id);
+/// # let job = mine.jobs().create(NewJob::new("Send me the weather every morning")).await?;
+/// let endpoints = mine.endpoints();
+/// let new = NewEndpoint {
+///     bearer_token: Some("sesame".into()),
+///     timeout_ms: 10_000,
+///     ..NewEndpoint::new(job.id, "weather", "https://example.org/weather")
+/// };
+/// let endpoint = endpoints.create(new).await?;
+/// assert_eq!(endpoint.method, HttpMethod::Get);
+/// assert!(!format!("{endpoint:?}").contains("sesame"));
+///
+/// let patch = EndpointPatch { timeout_ms: 999.into(), ..EndpointPatch::default() };
+/// let refused = endpoints.update(endpoint.id, patch).await.unwrap_err();
+/// assert_eq!(refused.to_string(), "Endpoint.timeout_ms: must be from 1000 to 30000, not 999");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Endpoints(Repo<Endpoint>);
 

@@ -127,6 +127,35 @@ impl TokenUsage {
 }
 
 /// A user's jobs. It is a [`Repo`] of [`Job`] and more. With what belongs to them: [`JobRelations`](crate::JobRelations).
+///
+/// ```
+/// use larder::prelude::*;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// # let larder = Larder::open("memory:").await?;
+/// # larder.migrate().await?;
+/// # let ada = larder.system().users().create(NewUser::new()).await?;
+/// # let mine = larder.user(ada.id);
+/// let jobs = mine.jobs();
+/// let job = jobs.create(NewJob::new("Send me the weather every morning")).await?;
+/// assert_eq!(job.status, JobStatus::Paused);
+/// jobs.schedule(job.id, Some(job.created_at)).await?;
+/// jobs.activate(job.id).await?;
+///
+/// // A patch tells "leave it", "set it to null" and "set it to this" apart.
+/// let patch = JobPatch { next_run_at: Change::Set(None), ..JobPatch::default() };
+/// assert_eq!(jobs.update(job.id, patch).await?.status, JobStatus::Active);
+///
+/// let page = jobs.list(ListJobs { search: Some("WEATHER".into()), ..ListJobs::default() }).await?;
+/// assert_eq!((page.items.len(), page.has_next), (1, false));
+///
+/// let with = jobs.get_with(job.id, JobRelations::all()).await?.expect("it is there");
+/// assert_eq!(with.loaded.owner.map(|owner| owner.id), Some(ada.id));
+/// assert!(with.loaded.messages.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Jobs(Repo<Job>);
 

@@ -75,6 +75,32 @@ fn searchable_text(content: &Value) -> Option<String> {
 }
 
 /// The messages of a user's jobs. It is a [`Repo`] of [`Message`] and more.
+///
+/// ```
+/// use larder::prelude::*;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// # let larder = Larder::open("memory:").await?;
+/// # larder.migrate().await?;
+/// # let ada = larder.system().users().create(NewUser::new()).await?;
+/// # let mine = larder.user(ada.id);
+/// # let job = mine.jobs().create(NewJob::new("Send me the weather every morning")).await?;
+/// let messages = mine.messages();
+/// messages.append(NewMessage::new(job.id, MessageRole::User, "Only when it rains")).await?;
+/// let answer = vec![Part::text("It rains"), Part::text("in Oslo")];
+/// messages.append(NewMessage::new(job.id, MessageRole::Assistant, answer)).await?;
+///
+/// let all = messages.of_job(job.id).await?;
+/// assert_eq!(all.iter().map(|message| message.role).collect::<Vec<_>>(), [
+///     MessageRole::User,
+///     MessageRole::Assistant,
+/// ]);
+/// let search = ListMessages { search: Some("OSLO".into()), ..ListMessages::default() };
+/// assert_eq!(messages.list(search).await?.items, all[1..]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Messages(Repo<Message>);
 

@@ -17,6 +17,41 @@ const LONGEST_LEASE: TimeDelta = TimeDelta::days(1);
 /// number: from then on the first worker's calls answer `LeaseLost` and change nothing.
 ///
 /// All instants come from the clock given to larder, never from the database.
+///
+/// ```
+/// use chrono::TimeDelta;
+/// use larder::prelude::*;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// # let larder = Larder::open("memory:").await?;
+/// # larder.migrate().await?;
+/// # let ada = larder.system().users().create(NewUser::new()).await?;
+/// # let mine = larder.user(ada.id);
+/// let new = NewJob {
+///     status: JobStatus::Active,
+///     next_run_at: Some(mine.context().now()),
+///     ..NewJob::new("Send me the weather every morning")
+/// };
+/// mine.jobs().create(new).await?;
+///
+/// let scheduler = larder.system().jobs();
+/// let claim = ClaimDue { limit: 10, lease: TimeDelta::minutes(1), worker: "ann".into() };
+/// for ClaimedJob { job, lease } in scheduler.claim_due(claim.clone()).await? {
+///     // … the work; then, at once: the tokens, when it is due next, and the end of the lease.
+///     let usage = TokenUsage { input: 120, output: 30, total: 150, ..TokenUsage::default() };
+///     let tomorrow = job.next_run_at.map(|due| due + TimeDelta::days(1));
+///     let job = scheduler.complete(&lease, Completion { usage, next_run_at: tomorrow }).await?;
+///     assert_eq!(job.usage(), usage);
+///
+///     // A run ends once.
+///     let again = scheduler.complete(&lease, Completion::default()).await.unwrap_err();
+///     assert!(matches!(again.kind(), ErrorKind::LeaseLost { .. }));
+/// }
+/// assert_eq!(scheduler.claim_due(claim).await?, []);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Scheduler(Unscoped<Job>);
 

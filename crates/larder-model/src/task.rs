@@ -59,6 +59,32 @@ pub struct Task {
 }
 
 /// The tasks of a user's jobs. It is a [`Repo`] of [`Task`] and more.
+///
+/// ```
+/// use larder::prelude::*;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// # let larder = Larder::open("memory:").await?;
+/// # larder.migrate().await?;
+/// # let ada = larder.system().users().create(NewUser::new()).await?;
+/// # let mine = larder.user(ada.id);
+/// # let job = mine.jobs().create(NewJob::new("Send me the weather every morning")).await?;
+/// let tasks = mine.tasks();
+/// let task = tasks.create(NewTask::new(job.id, "Look out of the window")).await?;
+/// tasks.start(task.id).await?;
+/// let task = tasks.fail(task.id, "it is dark").await?;
+/// assert_eq!((task.status, task.error.as_deref()), (TaskStatus::Failed, Some("it is dark")));
+///
+/// // It only goes forward.
+/// let refused = tasks.start(task.id).await.unwrap_err();
+/// assert_eq!(
+///     refused.to_string(),
+///     "Task.status: goes from PENDING to RUNNING, and this one is FAILED"
+/// );
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tasks(Repo<Task>);
 

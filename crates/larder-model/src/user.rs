@@ -35,6 +35,28 @@ pub struct User {
 }
 
 /// All users; for the system. It is a [`Repo`] of [`User`] and more.
+///
+/// ```
+/// use larder::prelude::*;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// # let larder = Larder::open("memory:").await?;
+/// # larder.migrate().await?;
+/// let users = larder.system().users();
+/// let new = NewUser { email: Some("Ada@Example.org".into()), ..NewUser::default() };
+/// let ada = users.create(new).await?;
+/// assert_eq!(users.find_by_email("ADA@example.org").await?, Some(ada.clone()));
+///
+/// let again = NewUser { email: Some("ada@example.org".into()), ..NewUser::default() };
+/// let taken = users.create(again).await.unwrap_err();
+/// assert_eq!(taken.to_string(), "User with this email already exists");
+///
+/// // All that belongs to the user goes with the user.
+/// users.delete(ada.id).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Users(Repo<User>);
 

@@ -5,6 +5,9 @@ groups! {
     mod authentication;
     mod batches;
     mod bulk;
+    mod children;
+    mod context;
+    mod endpoints;
     mod errors;
     mod jobs;
     mod lanes;
@@ -16,6 +19,7 @@ groups! {
     mod search;
     mod statistics;
     mod tables;
+    mod tasks;
     mod transactions;
     mod values;
 }

@@ -5,11 +5,11 @@ use std::{fmt::Write, sync::Arc};
 use chrono::TimeDelta;
 use fastrand::Rng;
 
-use super::plot::Plot;
+use super::{number_in, plot::Plot};
 use crate::{Failure, MemoryBackend, World, call::Call, together};
 
 /// How many batches a run has, unless the environment variable `LARDER_BATCHES` says otherwise.
-const BATCHES: usize = 10_000;
+pub(super) const BATCHES: usize = 10_000;
 
 /// How many plots there are: enough for the largest batch, few enough that each holds rows soon.
 const PLOTS: usize = 256;
@@ -22,10 +22,7 @@ const BETWEEN_ROWS: usize = 250;
 
 /// How many batches a run has.
 pub(crate) fn batches() -> Result<usize, Failure> {
-    match std::env::var("LARDER_BATCHES") {
-        Ok(text) => text.parse().map_err(|_| format!("LARDER_BATCHES is a number, not `{text}`").into()),
-        Err(_) => Ok(BATCHES),
-    }
+    number_in("LARDER_BATCHES", BATCHES)
 }
 
 /// Sends `count` batches of this seed. The calls of a batch touch no row in common, so that the order in which a store

@@ -15,8 +15,8 @@ use crate::{Failure, MemoryBackend, World};
 pub(crate) use batches::{agree, batches};
 use operation::{Known, Operation};
 
-/// How many operations a run of the case has.
-pub(crate) const OPERATIONS: usize = 10_000;
+/// How many operations a run has, unless the environment variable `LARDER_OPERATIONS` says otherwise.
+const OPERATIONS: usize = 10_000;
 
 /// How many operations one pair of databases sees, before it is given up for a fresh one: many enough that rows meet, few
 /// enough that a failure is found again quickly.
@@ -33,6 +33,25 @@ pub(crate) fn seed() -> Result<u64, Failure> {
             text.parse().map_err(|_| format!("LARDER_SEED is a number or `random`, not `{text}`").into())
         }
         Err(_) => Ok(20_260_102),
+    }
+}
+
+/// How many operations a run has.
+pub(crate) fn operations() -> Result<usize, Failure> {
+    number_in("LARDER_OPERATIONS", OPERATIONS)
+}
+
+/// How many times longer than usual the random runs were asked to be; at least 1.
+pub(crate) fn times_longer() -> Result<u32, Failure> {
+    let times = (operations()? / OPERATIONS).max(batches()? / batches::BATCHES).max(1);
+    Ok(u32::try_from(times).unwrap_or(u32::MAX))
+}
+
+/// The number that this environment variable holds; `otherwise` when it is not set.
+fn number_in(variable: &str, otherwise: usize) -> Result<usize, Failure> {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().map_err(|_| format!("{variable} is a number, not `{text}`").into()),
+        Err(_) => Ok(otherwise),
     }
 }
 

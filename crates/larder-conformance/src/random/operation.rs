@@ -4,7 +4,7 @@
 use fastrand::Rng;
 use larder::{
     Error, ErrorKind, Id, ManualClock, Secret, SystemScope, Unit, UserScope,
-    model::{ApiKeyId, JobId, Lease, MessageId, UserId},
+    model::{ApiKeyId, EndpointId, JobId, Lease, MessageId, TaskId, UserId},
 };
 
 use super::values::Values;
@@ -14,6 +14,7 @@ use crate::{
     entities::{FolderId, NoteId, SpecimenId},
 };
 
+mod children;
 mod jobs;
 mod own;
 mod sign_in;
@@ -24,6 +25,7 @@ mod users;
 pub(super) enum Kind {
     Users(users::Do),
     Jobs(jobs::Do),
+    Children(children::Do),
     Own(own::Do),
     SignIn(sign_in::Do),
     /// Some operations in a transaction, committed or not.
@@ -56,6 +58,22 @@ const WEIGHTS: &[(u32, Kind)] = &[
     (3, Kind::Jobs(jobs::Do::UpdateMessage)),
     (1, Kind::Jobs(jobs::Do::DeleteMessage)),
     (4, Kind::Jobs(jobs::Do::ListMessages)),
+    (5, Kind::Children(children::Do::CreateEndpoint)),
+    (3, Kind::Children(children::Do::UpdateEndpoint)),
+    (1, Kind::Children(children::Do::DeleteEndpoint)),
+    (3, Kind::Children(children::Do::ListEndpoints)),
+    (6, Kind::Children(children::Do::Put)),
+    (2, Kind::Children(children::Do::CreateEntry)),
+    (3, Kind::Children(children::Do::Find)),
+    (3, Kind::Children(children::Do::Forget)),
+    (3, Kind::Children(children::Do::ListEntries)),
+    (5, Kind::Children(children::Do::CreateTask)),
+    (4, Kind::Children(children::Do::StartTask)),
+    (3, Kind::Children(children::Do::CompleteTask)),
+    (2, Kind::Children(children::Do::FailTask)),
+    (2, Kind::Children(children::Do::UpdateTask)),
+    (1, Kind::Children(children::Do::DeleteTask)),
+    (3, Kind::Children(children::Do::ListTasks)),
     (8, Kind::Own(own::Do::Create)),
     (3, Kind::Own(own::Do::CreateMany)),
     (3, Kind::Own(own::Do::Put)),
@@ -111,6 +129,8 @@ pub(super) struct Known {
     jobs: Vec<JobId>,
     messages: Vec<MessageId>,
     leases: Vec<Lease>,
+    endpoints: Vec<EndpointId>,
+    tasks: Vec<TaskId>,
     specimens: Vec<SpecimenId>,
     notes: Vec<NoteId>,
     folders: Vec<FolderId>,
@@ -136,6 +156,8 @@ impl Known {
         self.jobs.extend(made.jobs);
         self.messages.extend(made.messages);
         self.leases.extend(made.leases);
+        self.endpoints.extend(made.endpoints);
+        self.tasks.extend(made.tasks);
         self.specimens.extend(made.specimens);
         self.notes.extend(made.notes);
         self.folders.extend(made.folders);
@@ -193,6 +215,7 @@ impl Operation {
         match self.kind {
             Kind::Users(what) => on.users(what).await,
             Kind::Jobs(what) => on.jobs(what).await,
+            Kind::Children(what) => on.children(what).await,
             Kind::Own(what) => on.own(what).await,
             Kind::SignIn(what) => on.sign_in(what).await,
             Kind::Transaction => transaction(system, clock, known, self.seed).await,
