@@ -25,6 +25,8 @@ struct Round<C> {
     contender: Arc<C>,
     workload: Workload,
     keys: Arc<[Key]>,
+    /// The tokens of the API keys of these jobs, for the workload that shows them.
+    tokens: Arc<[String]>,
     deadline: Instant,
     /// How many operations there are to do; `u64::MAX` when only time counts.
     budget: u64,
@@ -38,6 +40,7 @@ struct Round<C> {
 pub(crate) async fn run<C: Contender>(
     contender: &Arc<C>,
     keys: &Arc<[Key]>,
+    tokens: &Arc<[String]>,
     run: &Run,
 ) -> Result<Measured, Failure> {
     let keys = match &run.keys {
@@ -51,6 +54,7 @@ pub(crate) async fn run<C: Contender>(
         contender: Arc::clone(contender),
         workload: run.workload,
         keys,
+        tokens: Arc::clone(tokens),
         deadline: begun + Duration::from_secs_f64(run.seconds),
         budget,
         taken: AtomicU64::new(0),
@@ -131,6 +135,8 @@ async fn caller<C: Contender>(round: Arc<Round<C>>) -> Result<Calls, Failure> {
 
 /// What a call needs and is not measured.
 struct Prepared {
+    /// Its place among the keys.
+    place: usize,
     key: Key,
     definition: String,
     definitions: Vec<String>,
@@ -145,8 +151,10 @@ impl<C: Contender> Round<C> {
 
     fn prepare(&self) -> Prepared {
         let bulk = if self.workload == Workload::Bulk { BULK } else { 0 };
+        let place = fastrand::usize(..self.keys.len());
         Prepared {
-            key: self.keys[fastrand::usize(..self.keys.len())],
+            place,
+            key: self.keys[place],
             definition: if self.workload.writes() { new_definition() } else { String::new() },
             definitions: (0..bulk).map(|_| new_definition()).collect(),
         }
@@ -164,6 +172,7 @@ impl<C: Contender> Round<C> {
         }
         match self.workload {
             Workload::Get => self.get(key).await?,
+            Workload::Authenticate => self.authenticate(key, &self.tokens[prepared.place]).await?,
             Workload::Insert => contender.insert(key.user, prepared.definition).await?,
             Workload::Update => self.update(key, prepared.definition).await?,
             Workload::Delete => contender.delete(self.keys[number as usize]).await?,
@@ -187,6 +196,15 @@ impl<C: Contender> Round<C> {
 
     async fn get(&self, key: Key) -> Result<(), Failure> {
         check_seen(&self.contender.get(key).await?, key.job)
+    }
+
+    async fn authenticate(&self, key: Key, token: &str) -> Result<(), Failure> {
+        let found = self.contender.authenticate(token).await?.ok_or("a token that is right was refused")?;
+        if found.user == key.user && token.starts_with(&found.key) {
+            Ok(())
+        } else {
+            Err("another API key was answered".into())
+        }
     }
 
     async fn update(&self, key: Key, definition: String) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ mod calls;
 pub mod protocol;
 mod serve;
 pub mod text;
+pub mod token;
 mod workload;
 
 use std::{error::Error, future::Future, time::Duration};
@@ -43,6 +44,15 @@ pub struct Seen {
     pub id: Uuid,
     /// Its text.
     pub definition: String,
+}
+
+/// An API key that a token was right for: decoded into the contender's own struct, of which these fields prove it.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// Whose it is.
+    pub user: Uuid,
+    /// The public half of the token.
+    pub key: String,
 }
 
 /// A page that was read.
@@ -94,11 +104,19 @@ pub trait Contender: Sized + Send + Sync + 'static {
 
     /// Why it cannot run a workload; `None` when it can.
     fn unsupported(&self, workload: Workload) -> Option<&'static str> {
-        workload.only_larder().then_some("measured for larder only")
+        workload.not_for_libraries()
     }
 
     /// Looks up one job of its owner.
     fn get(&self, key: Key) -> impl Future<Output = Result<Seen, Failure>> + Send;
+    /// Looks up the API key whose token this is, and hashes and compares the secret; `None` when it is not right, or the key
+    /// was revoked or has expired.
+    fn authenticate(
+        &self,
+        _token: &str,
+    ) -> impl Future<Output = Result<Option<Authenticated>, Failure>> + Send {
+        async { Err("only larder and the drivers have it".into()) }
+    }
     /// Inserts one job with an id of its own making.
     fn insert(&self, user: Uuid, definition: String) -> impl Future<Output = Result<(), Failure>> + Send;
     /// Changes the text of one job of its owner and returns the row.

@@ -10,6 +10,7 @@ use std::{
 use crate::{
     Contender, Failure, Key, Opening, Workload, calls,
     protocol::{Command, Reply, Run, read_keys},
+    token::Token,
 };
 
 /// Does what is asked on standard input until that ends.
@@ -53,6 +54,8 @@ fn answer_all<C: Contender>() -> Result<(), Failure> {
 struct Opened<C> {
     contender: Arc<C>,
     keys: Arc<[Key]>,
+    /// The tokens of the API keys of all jobs, once they are asked for.
+    tokens: Arc<[String]>,
     is_deep: bool,
 }
 
@@ -60,7 +63,8 @@ async fn open<C: Contender>(opening: Opening, keys: &str) -> Result<(Opened<C>, 
     let keys = read_keys(Path::new(keys))?.into();
     let contender = C::open(opening).await?;
     let engine = contender.engine().await?;
-    Ok((Opened { contender: Arc::new(contender), keys, is_deep: false }, engine))
+    let contender = Arc::new(contender);
+    Ok((Opened { contender, keys, tokens: Arc::default(), is_deep: false }, engine))
 }
 
 impl<C: Contender> Opened<C> {
@@ -76,7 +80,23 @@ impl<C: Contender> Opened<C> {
             contender.find_deep_page(last.user).await?;
             self.is_deep = true;
         }
-        Ok(Reply::Measured(calls::run(&self.contender, &self.keys, run).await?))
+        if run.workload == Workload::Authenticate && self.tokens.is_empty() {
+            self.tokens = self.keys.iter().map(|key| Token::of(key.job).shown()).collect();
+            self.refuses_another_secret().await?;
+        }
+        Ok(Reply::Measured(calls::run(&self.contender, &self.keys, &self.tokens, run).await?))
+    }
+
+    /// Rounds only show tokens that are right.
+    async fn refuses_another_secret(&self) -> Result<(), Failure> {
+        let (Some(one), Some(other)) = (self.keys.first(), self.keys.last()) else {
+            return Err("there are no keys".into());
+        };
+        let wrong = Token { secret: Token::of(other.job).secret, ..Token::of(one.job) };
+        match self.contender.authenticate(&wrong.shown()).await? {
+            Some(_) => Err("another key's secret was taken for right".into()),
+            None => Ok(()),
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum Workload {
     /// Look up a random job of its owner.
     Get,
+    /// Authenticate by the token of a random API key: look-up, hash and comparison; against the drivers by hand.
+    Authenticate,
     /// Insert one job.
     Insert,
     /// Change one random job by key, returning the row.
@@ -53,9 +55,10 @@ pub enum Kind {
 }
 
 impl Workload {
-    /// The workloads that all contenders take part in.
-    pub const COMPARED: [Self; 14] = [
+    /// The workloads that larder is compared in.
+    pub const COMPARED: [Self; 15] = [
         Self::Get,
+        Self::Authenticate,
         Self::Insert,
         Self::Update,
         Self::Delete,
@@ -82,12 +85,29 @@ impl Workload {
 
     /// Whether it commits: only then `synchronous` matters.
     pub fn writes(self) -> bool {
-        !matches!(self, Self::Get | Self::Page | Self::Search | Self::Relations | Self::DeepPage | Self::Open)
+        !matches!(
+            self,
+            Self::Get
+                | Self::Authenticate
+                | Self::Page
+                | Self::Search
+                | Self::Relations
+                | Self::DeepPage
+                | Self::Open
+        )
     }
 
-    /// Whether the peers are left out.
-    pub fn only_larder(self) -> bool {
-        matches!(self, Self::DeepPage | Self::Open)
+    /// Why all peers are left out; `None` when they are not.
+    pub fn only_larder(self) -> Option<&'static str> {
+        matches!(self, Self::DeepPage | Self::Open).then_some("measured for larder only")
+    }
+
+    /// Why a peer that is no driver is left out; `None` when it is not.
+    pub fn not_for_libraries(self) -> Option<&'static str> {
+        match self {
+            Self::Authenticate => Some("compared with the drivers only"),
+            _ => self.only_larder(),
+        }
     }
 
     /// Its name, as on the command line.

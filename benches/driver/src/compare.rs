@@ -24,7 +24,7 @@ pub(crate) async fn compare(
 ) -> Result<(Vec<Cell>, Vec<Engine>), Failure> {
     let entrants = on(database, options);
     let unbuilt = build(benches, &entrants)?;
-    let size = Size { jobs: options.jobs, messages: 3, long_list: 0 };
+    let size = Size { jobs: options.jobs, messages: 3, api_keys: true, long_list: 0 };
     eprintln!("{}: loading {} jobs", database.name(), options.jobs);
     let loaded = Loaded::load(database, size, directory).await?;
     let mut engines = vec![Engine { database, contender: None, version: loaded.version() }];

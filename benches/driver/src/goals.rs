@@ -1,6 +1,8 @@
 //! The goals, and whether they were reached.
 
-use contender::Workload::{self, Bulk, Closure, Get, Insert, Mix, Page, Relations, Unit, Update, Work};
+use contender::Workload::{
+    self, Authenticate, Bulk, Closure, Get, Insert, Mix, Page, Relations, Unit, Update, Work,
+};
 use serde::Serialize;
 
 use crate::{
@@ -84,6 +86,7 @@ const OTHERS: [&str; 4] = ["sqlx", "sea-orm", "diesel-async", "toasty"];
 fn goals() -> Vec<Goal> {
     let mut goals = vec![
         goal(Postgres, Get, BY_HAND, 5.0, 0.97),
+        goal(Postgres, Authenticate, BY_HAND, 3.0, 0.97),
         goal(Postgres, Insert, BY_HAND, 5.0, 0.97),
         goal(Postgres, Update, BY_HAND, 5.0, 0.97),
         goal(Postgres, Unit, BY_HAND, 6.0, 1.5),
@@ -111,6 +114,7 @@ fn goals() -> Vec<Goal> {
         goal(SqliteFull, Insert, RUSQLITE, 9.0, 0.9),
         goal(SqliteNormal, Insert, RUSQLITE, 1.6, 0.8),
         goal(SqliteNormal, Get, RUSQLITE, 0.95, 0.8),
+        goal(SqliteNormal, Authenticate, RUSQLITE, 0.9, 0.9),
         goal(SqliteNormal, Page, RUSQLITE, 0.95, 0.8),
     ]);
     goals

@@ -146,7 +146,7 @@ async fn open(
     benches: &Path,
     directory: &Path,
 ) -> Result<Option<f64>, Failure> {
-    let size = Size { jobs: options.jobs, messages: 3, long_list: 0 };
+    let size = Size { jobs: options.jobs, messages: 3, api_keys: true, long_list: 0 };
     let mut larder = Alone::start(database, size, options, benches, directory).await?;
     let rounds = larder.rounds(Workload::Open, 1, options).await?;
     larder.end().await?;

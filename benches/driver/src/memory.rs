@@ -46,7 +46,7 @@ pub(crate) async fn measure(
     benches: &Path,
     directory: &Path,
 ) -> Result<Memory, Failure> {
-    let size = Size { jobs: options.jobs, messages: 3, long_list: 0 };
+    let size = Size { jobs: options.jobs, messages: 3, api_keys: true, long_list: 0 };
     let mut larder = Alone::start(database, size, options, benches, directory).await?;
     let process = larder.child.id().ok_or("the contender ended")?;
     let run = Run {

@@ -40,7 +40,7 @@ pub(crate) async fn measure(
     let mut costs: Vec<Cost> = Vec::new();
     for jobs in options.sizes.iter().copied() {
         // A tenth of the jobs is one user's; all others have a hundred each.
-        let size = Size { jobs: jobs - jobs / 10, messages: 0, long_list: jobs / 10 };
+        let size = Size { jobs: jobs - jobs / 10, messages: 0, api_keys: false, long_list: jobs / 10 };
         let mut larder = Alone::start(database, size, options, benches, directory).await?;
         for workload in WORKLOADS {
             for callers in [1, 64] {

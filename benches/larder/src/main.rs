@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use chrono::TimeDelta;
 use contender::{
-    Claimed, Contender, Failure, Key, LEASE, Listed, Opening, PAGE, Seen, WORKER, Workload, serve,
-    text::message,
+    Authenticated, Claimed, Contender, Failure, Key, LEASE, Listed, Opening, PAGE, Seen, WORKER, Workload,
+    serve, text::message,
 };
 use larder::{Entity, ErrorKind, Filter, Outcome, Unit, prelude::*};
 use uuid::Uuid;
@@ -66,6 +66,11 @@ impl Contender for Bench {
     async fn get(&self, key: Key) -> Result<Seen, Failure> {
         let job = self.user(key.user).jobs().get(JobId::from_uuid(key.job)).await?;
         job.map(seen).ok_or_else(|| "the job is not there".into())
+    }
+
+    async fn authenticate(&self, token: &str) -> Result<Option<Authenticated>, Failure> {
+        let found = self.larder.system().api_keys().authenticate(token).await?;
+        Ok(found.map(|found| Authenticated { user: found.user_id.uuid(), key: found.key }))
     }
 
     async fn insert(&self, user: Uuid, definition: String) -> Result<(), Failure> {
@@ -177,4 +182,3 @@ impl Contender for Bench {
         Ok(larder.close().await?)
     }
 }
-

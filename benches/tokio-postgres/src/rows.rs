@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use contender::{Failure, Seen};
-use tokio_postgres::Row;
+use contender::{Authenticated, Failure, Seen};
+use tokio_postgres::{Row, types::Json};
 use uuid::Uuid;
 
 type Time = DateTime<Utc>;
@@ -64,6 +64,51 @@ impl Job {
 
     pub(crate) fn seen(self) -> Seen {
         Seen { id: self.id, definition: self.definition }
+    }
+}
+
+pub(crate) struct ApiKey {
+    pub(crate) id: Uuid,
+    pub(crate) user_id: Uuid,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) key: String,
+    pub(crate) secret_hash: Vec<u8>,
+    pub(crate) secret_salt: Vec<u8>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) last_used_at: Option<Time>,
+    pub(crate) expires_at: Option<Time>,
+    pub(crate) revoked_at: Option<Time>,
+    pub(crate) created_at: Time,
+    pub(crate) updated_at: Time,
+}
+
+impl ApiKey {
+    pub(crate) fn read(row: &Row) -> Result<Self, Failure> {
+        let Json(scopes) = row.try_get(7)?;
+        Ok(Self {
+            id: row.try_get(0)?,
+            user_id: row.try_get(1)?,
+            name: row.try_get(2)?,
+            description: row.try_get(3)?,
+            key: row.try_get(4)?,
+            secret_hash: row.try_get(5)?,
+            secret_salt: row.try_get(6)?,
+            scopes,
+            last_used_at: row.try_get(8)?,
+            expires_at: row.try_get(9)?,
+            revoked_at: row.try_get(10)?,
+            created_at: row.try_get(11)?,
+            updated_at: row.try_get(12)?,
+        })
+    }
+
+    pub(crate) fn is_good_at(&self, now: Time) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    pub(crate) fn authenticated(self) -> Authenticated {
+        Authenticated { user: self.user_id, key: self.key }
     }
 }
 

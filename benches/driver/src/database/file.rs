@@ -21,7 +21,7 @@ pub(super) struct Original {
 
 impl Original {
     pub(super) async fn load(size: Size, directory: &Path) -> Result<(Self, Vec<Key>), Failure> {
-        let name = format!("{}-{}-{}", size.jobs, size.messages, size.long_list);
+        let name = format!("{}-{}-{}-{}", size.jobs, size.messages, size.api_keys, size.long_list);
         let (path, kept) = (directory.join(format!("{name}.db")), directory.join(format!("{name}.keys")));
         let larder = Larder::open(&format!("file:{}?synchronous=off", path.display())).await?;
         // However it commits, what is loaded is the same: once is enough.

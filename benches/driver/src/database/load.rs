@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use contender::{
     Failure, Key,
     text::{definition, message},
+    token::{Token, hash},
 };
-use larder::prelude::*;
+use larder::{Assign, Entity, Insert, NewEntity, Secret, Stamp, Value, Verb, prelude::*};
 
 /// How many rows there are.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +17,8 @@ pub(crate) struct Size {
     pub(crate) jobs: usize,
     /// Messages of each job.
     pub(crate) messages: usize,
+    /// Whether an API key of its owner comes with each job.
+    pub(crate) api_keys: bool,
     /// Jobs of one more user, who has many.
     pub(crate) long_list: usize,
 }
@@ -61,7 +65,12 @@ async fn load_users(
     for (number, user) in users.iter().enumerate().skip(loader).step_by(LOADERS) {
         let first = number * JOBS_OF_USER;
         let jobs = first..(first + JOBS_OF_USER).min(size.jobs);
-        keys.extend(load_jobs(&larder.user(*user), jobs, size.messages).await?);
+        let mine = larder.user(*user);
+        let loaded = load_jobs(&mine, jobs, size.messages).await?;
+        if size.api_keys {
+            load_api_keys(&mine, &loaded).await?;
+        }
+        keys.extend(loaded);
     }
     Ok(keys)
 }
@@ -81,4 +90,35 @@ async fn load_jobs(
         keys.extend(jobs.iter().map(|job| Key { user: mine.owner(), job: job.id.uuid() }));
     }
     Ok(keys)
+}
+
+/// The keys whose tokens follow from these jobs. Issuing them one by one would draw tokens that nobody here knows.
+async fn load_api_keys(mine: &UserScope, jobs: &[Key]) -> Result<(), Failure> {
+    let row = |key: &Key| api_key(&Token::of(key.job), &mine.context().stamp(Some(mine.owner())));
+    let rows = jobs.iter().map(row).collect::<Result<_, _>>()?;
+    mine.context().execute(Verb::Insert(Insert { table: ApiKey::TABLE, rows })).await?;
+    Ok(())
+}
+
+fn api_key(token: &Token, stamp: &Stamp) -> Result<Vec<Value>, Failure> {
+    let new = NewApiKey {
+        scopes: vec!["jobs:read".to_owned(), "jobs:write".to_owned()],
+        expires_at: Some(stamp.now + TimeDelta::days(365)),
+        ..NewApiKey::new(format!("Key {}", token.key))
+    };
+    let salt = fastrand::u128(..).to_le_bytes();
+    let set = [
+        ApiKey::KEY.set(token.key.clone())?,
+        ApiKey::SECRET_HASH.set(Secret::new(hash(&salt, &token.secret).to_vec()))?,
+        ApiKey::SECRET_SALT.set(Secret::new(salt.to_vec()))?,
+        // So that no call is the one in a minute that writes it down, however long the rounds take.
+        ApiKey::LAST_USED_AT.set(Some(stamp.now + TimeDelta::days(1)))?,
+    ];
+    let mut row = new.into_values(stamp)?;
+    for (column, assign) in set {
+        if let Assign::Set(value) = assign {
+            row[column] = value;
+        }
+    }
+    Ok(row)
 }

@@ -13,15 +13,17 @@ use std::{
 
 use chrono::Utc;
 use contender::{
-    Claimed, Contender, Failure, Key, LEASE, Listed, Opening, PAGE, Seen, WORKER, serve,
+    Authenticated, Claimed, Contender, Failure, Key, LEASE, Listed, Opening, PAGE, Seen, WORKER, Workload,
+    serve,
     text::{message, pattern},
+    token::is_right,
 };
 use r2d2::{Pool, PooledConnection};
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OptionalExtension, Params, TransactionBehavior, params};
 use uuid::Uuid;
 
-use rows::{Job, Message, User};
+use rows::{ApiKey, Job, Message, User};
 
 fn main() -> ExitCode {
     serve::<Bench>()
@@ -79,6 +81,10 @@ fn job(connection: &Connection, sql: &str, parameters: impl Params) -> rusqlite:
     connection.prepare_cached(sql)?.query_row(parameters, Job::read)
 }
 
+fn api_key(connection: &Connection, key: &str) -> rusqlite::Result<ApiKey> {
+    connection.prepare_cached(sql::API_KEY)?.query_row([key], ApiKey::read)
+}
+
 fn execute(connection: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<usize> {
     connection.prepare_cached(sql)?.execute(parameters)
 }
@@ -129,9 +135,20 @@ impl Contender for Bench {
         Ok(Some(format!("SQLite {}", rusqlite::version())))
     }
 
+    fn unsupported(&self, workload: Workload) -> Option<&'static str> {
+        workload.only_larder()
+    }
+
     async fn get(&self, key: Key) -> Result<Seen, Failure> {
         let found = job(&*self.reader()?, sql::GET, [key.job, key.user]).optional()?;
         found.map(Job::seen).ok_or_else(|| "the job is not there".into())
+    }
+
+    async fn authenticate(&self, token: &str) -> Result<Option<Authenticated>, Failure> {
+        let Some((key, secret)) = token.split_once('.') else { return Ok(None) };
+        let Some(found) = api_key(&*self.reader()?, key).optional()? else { return Ok(None) };
+        let good = is_right(secret, &found.secret_salt, &found.secret_hash) && found.is_good_at(now());
+        Ok(good.then(|| found.authenticated()))
     }
 
     async fn insert(&self, user: Uuid, definition: String) -> Result<(), Failure> {

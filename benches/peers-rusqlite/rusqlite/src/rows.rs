@@ -3,7 +3,9 @@
 // Fields that are only decoded are what a program would have decoded too.
 #![allow(dead_code)]
 
-use contender::Seen;
+use std::error::Error;
+
+use contender::{Authenticated, Seen};
 use rusqlite::{Result, Row, types::Type};
 use uuid::Uuid;
 
@@ -44,10 +46,7 @@ impl Job {
                 "ACTIVE" => Status::Active,
                 "PAUSED" => Status::Paused,
                 "ARCHIVED" => Status::Archived,
-                other => {
-                    let unknown = format!("unknown status {other}");
-                    return Err(rusqlite::Error::FromSqlConversionFailure(3, Type::Text, unknown.into()));
-                }
+                other => return Err(unreadable(3, format!("unknown status {other}"))),
             },
             next_run_at: row.get(4)?,
             locked_until: row.get(5)?,
@@ -66,6 +65,55 @@ impl Job {
     pub(crate) fn seen(self) -> Seen {
         Seen { id: self.id, definition: self.definition }
     }
+}
+
+pub(crate) struct ApiKey {
+    pub(crate) id: Uuid,
+    pub(crate) user_id: Uuid,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) key: String,
+    pub(crate) secret_hash: Vec<u8>,
+    pub(crate) secret_salt: Vec<u8>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) last_used_at: Option<Time>,
+    pub(crate) expires_at: Option<Time>,
+    pub(crate) revoked_at: Option<Time>,
+    pub(crate) created_at: Time,
+    pub(crate) updated_at: Time,
+}
+
+impl ApiKey {
+    pub(crate) fn read(row: &Row<'_>) -> Result<Self> {
+        let scopes = serde_json::from_str(row.get_ref(7)?.as_str()?);
+        Ok(Self {
+            id: row.get(0)?,
+            user_id: row.get(1)?,
+            name: row.get(2)?,
+            description: row.get(3)?,
+            key: row.get(4)?,
+            secret_hash: row.get(5)?,
+            secret_salt: row.get(6)?,
+            scopes: scopes.map_err(|error| unreadable(7, error))?,
+            last_used_at: row.get(8)?,
+            expires_at: row.get(9)?,
+            revoked_at: row.get(10)?,
+            created_at: row.get(11)?,
+            updated_at: row.get(12)?,
+        })
+    }
+
+    pub(crate) fn is_good_at(&self, now: Time) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    pub(crate) fn authenticated(self) -> Authenticated {
+        Authenticated { user: self.user_id, key: self.key }
+    }
+}
+
+fn unreadable(column: usize, why: impl Into<Box<dyn Error + Send + Sync>>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into())
 }
 
 pub(crate) struct Message {

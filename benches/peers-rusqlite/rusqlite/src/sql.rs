@@ -9,6 +9,9 @@ macro_rules! columns {
 
 pub(crate) const GET: &str = concat!("SELECT ", columns!(), " FROM jobs WHERE id = ?1 AND user_id = ?2");
 
+pub(crate) const API_KEY: &str = "SELECT id, user_id, name, description, key, secret_hash, secret_salt, scopes, last_used_at, expires_at, \
+     revoked_at, created_at, updated_at FROM api_keys WHERE key = ?1";
+
 pub(crate) const INSERT: &str = "INSERT INTO jobs (id, user_id, definition, created_at, updated_at, definition_search) \
      VALUES (?1, ?2, ?3, ?4, ?4, ?5)";
 

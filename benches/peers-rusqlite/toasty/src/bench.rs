@@ -50,9 +50,8 @@ impl Contender for Bench {
 
     fn unsupported(&self, workload: Workload) -> Option<&'static str> {
         match workload {
-            _ if workload.only_larder() => Some("measured for larder only"),
             Workload::Claim1 | Workload::Claim32 | Workload::Work => Some(NO_CLAIMS),
-            _ => None,
+            _ => workload.not_for_libraries(),
         }
     }
 
