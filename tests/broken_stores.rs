@@ -51,6 +51,10 @@ caught! {
     a_store_that_deletes_a_thousand_is_caught: DeletesAThousand;
     a_store_that_adds_up_everybody_is_caught: AddsUpEverybody;
     a_store_that_reverses_order_is_caught: ReversesOrder;
+    a_store_that_deletes_all_of_an_owner_is_caught: DeletesAllOfAnOwner;
+    a_store_that_puts_a_new_id_is_caught: PutsANewId;
+    a_store_that_empties_objects_is_caught: EmptiesObjects;
+    a_store_that_forgets_a_status_is_caught: ForgetsStatus;
 }
 
 /// A group that catches nothing may prove nothing. What random operations catch is tested below.

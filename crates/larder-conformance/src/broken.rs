@@ -64,6 +64,14 @@ pub enum Fault {
     AddsUpEverybody,
     /// The last come first.
     ReversesOrder,
+    /// With a row go all others of its owner in the table.
+    DeletesAllOfAnOwner,
+    /// A row that is put again has another id.
+    PutsANewId,
+    /// Of JSON objects the entries are lost.
+    EmptiesObjects,
+    /// A guard on a status is not looked at.
+    ForgetsStatus,
 }
 
 impl Fault {
@@ -91,6 +99,10 @@ impl Fault {
         Self::DeletesAThousand,
         Self::AddsUpEverybody,
         Self::ReversesOrder,
+        Self::DeletesAllOfAnOwner,
+        Self::PutsANewId,
+        Self::EmptiesObjects,
+        Self::ForgetsStatus,
     ];
 
     /// The case whose name says what this breaks; others may fail too.
@@ -118,6 +130,10 @@ impl Fault {
             Self::DeletesAThousand => "bulk::twenty_thousand_rows_are_deleted_at_once",
             Self::AddsUpEverybody => "statistics::totals_are_of_the_users_own_rows",
             Self::ReversesOrder => "relations::children_come_with_their_parent_in_order",
+            Self::DeletesAllOfAnOwner => "children::deleting_a_job_takes_its_children_and_nothing_else",
+            Self::PutsANewId => "context::to_put_again_keeps_id_and_time_of_creation",
+            Self::EmptiesObjects => "endpoints::headers_are_read_as_they_were_written",
+            Self::ForgetsStatus => "tasks::of_many_who_start_a_task_one_does",
         }
     }
 
@@ -156,6 +172,10 @@ impl Fault {
                 }
             }
             Self::ReversesOrder => reverse_order(&mut verb),
+            Self::DeletesAllOfAnOwner => delete_all_of_an_owner(&mut verb),
+            Self::PutsANewId => put_a_new_id(&mut verb),
+            Self::EmptiesObjects => values_of(&mut verb, empty_object),
+            Self::ForgetsStatus => forget_enums(&mut verb),
             _ => {}
         }
         verb
@@ -239,6 +259,35 @@ fn keep_updated_at(verb: &mut Verb) {
 fn delete_a_thousand(verb: &mut Verb) {
     if let Verb::Delete(Delete { key: None, limit: limit @ None, .. }) = verb {
         *limit = Some(1_000);
+    }
+}
+
+fn delete_all_of_an_owner(verb: &mut Verb) {
+    if let Verb::Delete(Delete { key, owner: Some(_), .. }) = verb {
+        *key = None;
+    }
+}
+
+fn put_a_new_id(verb: &mut Verb) {
+    if let Verb::Upsert(upsert) = verb {
+        let ids =
+            upsert.table.primary_key.iter().map(|&column| (column, Assign::Set(upsert.row[column].clone())));
+        upsert.set.extend(ids);
+    }
+}
+
+fn empty_object(value: &mut Value) {
+    if let Value::Json(serde_json::Value::Object(entries)) = value {
+        entries.clear();
+    }
+}
+
+fn forget_enums(verb: &mut Verb) {
+    if let Verb::Update(Update { table, filter, .. }) = verb
+        && let Filter::Compare { column, .. } = filter
+        && matches!(table.columns[*column].kind, ColumnType::Enum(_))
+    {
+        *filter = Filter::always();
     }
 }
 

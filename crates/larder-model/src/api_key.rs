@@ -58,7 +58,6 @@ pub struct ApiKey {
     #[entity(sort)]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
-    #[entity(sort)]
     pub updated_at: DateTime<Utc>,
 }
 
