@@ -114,7 +114,7 @@ async fn run(context: &Context, verb: Verb) -> Result<Vec<Outcome>> {
 }
 
 /// The unique key of a note.
-const NOTE_TITLE: &[usize] = &[Note::USER_ID.position(), Note::TITLE.position()];
+pub(crate) const NOTE_TITLE: &[usize] = &[Note::USER_ID.position(), Note::TITLE.position()];
 
 macro_rules! methods {
     ($($name:literal: |$caller:ident| $answer:expr;)+) => {
@@ -135,6 +135,7 @@ pub const SCOPED: &[Method] = methods! {
     "Repo::create_many": |by| by.mine.repo::<Message>().create_many([by.message(), by.message()]).await?;
     "Repo::creation": |by| run(by.mine.context(), by.mine.repo::<Message>().creation(by.message())?.1).await?;
     "Repo::put": |by| by.mine.repo::<Note>().put(NewNote::new(by.target.title.as_str()), NOTE_TITLE).await?;
+    "Repo::ensure": |by| by.mine.repo::<Note>().ensure(NewNote::new(by.target.title.as_str()), NOTE_TITLE).await?;
     "Repo::get": |by| by.mine.repo::<Note>().get(by.target.note).await?;
     "Repo::get_by": |by| by.mine.repo::<Message>().get_by(Message::ID, by.target.message).await?;
     "Repo::list": |by| by.mine.jobs().list(ListJobs::default()).await?;

@@ -90,25 +90,32 @@ impl<E: Entity> Repo<E> {
     /// As [`Repo::create`]; `Unsupported` when `key` is no unique key.
     pub async fn put(&self, new: E::New, key: &[usize]) -> Result<E> {
         let table = E::TABLE;
-        let Some(key) = table.key(key) else {
-            let reason = format!("{} is no unique key of {}", table.names(key), table.name);
-            return Err(Error::unsupported(reason));
-        };
-        let stamp = self.context.stamp(self.owner);
-        let row = prepare_row(table, new.into_values(&stamp)?)?;
-        let kept = |column: &usize| {
+        let now = self.context.now();
+        let stays = |column: &usize| {
             key.contains(column)
                 || table.primary_key.contains(column)
                 || [table.owner, table.created_at, table.updated_at].contains(&Some(*column))
         };
-        let changed = (0..table.columns.len()).filter(|column| !kept(column));
-        let mut set: Vec<_> = changed.map(|column| (column, Assign::Set(row[column].clone()))).collect();
-        set.extend(table.updated_at.map(|column| (column, Assign::Advance(stamp.now))));
-        let verb = Verb::Upsert(Upsert { table, row, conflict: key, set });
-        match self.context.execute(verb).await? {
-            Outcome::Row(Some(row)) => E::from_row(row),
-            other => Err(unexpected(&other)),
-        }
+        self.upsert(new, key, |row| {
+            let changed = (0..table.columns.len()).filter(|column| !stays(column));
+            let set = changed.map(|column| (column, Assign::Set(row[column].clone())));
+            set.chain(table.updated_at.map(|column| (column, Assign::Advance(now)))).collect()
+        })
+        .await
+    }
+
+    /// Creates one, unless there is one that holds its values of `key`, which is the primary key or a unique key of the table:
+    /// that one stays as it is, and is the answer. So what a program needs to find can be seeded at every start, by any number
+    /// of processes at once, and what users have made of it since is kept.
+    ///
+    /// # Errors
+    /// As [`Repo::put`].
+    pub async fn ensure(&self, new: E::New, key: &[usize]) -> Result<E> {
+        // What is set is what the row holds already.
+        self.upsert(new, key, |row| {
+            key.iter().take(1).map(|&column| (column, Assign::Set(row[column].clone()))).collect()
+        })
+        .await
     }
 
     /// The one with this key; `None` when there is none.
@@ -284,6 +291,26 @@ impl<E: Entity> Repo<E> {
         let key = Some(self.primary_key(key)?);
         let (table, owner) = (E::TABLE, self.owner);
         Ok(Delete { table, owner, key, filter: Filter::always(), limit: None, returning: false })
+    }
+
+    /// Creates one, or changes by `set`, which is made of the new row, the one that holds its values of `key`.
+    async fn upsert(
+        &self,
+        new: E::New,
+        key: &[usize],
+        set: impl FnOnce(&[Value]) -> Vec<(usize, Assign)>,
+    ) -> Result<E> {
+        let table = E::TABLE;
+        let Some(conflict) = table.key(key) else {
+            let reason = format!("{} is no unique key of {}", table.names(key), table.name);
+            return Err(Error::unsupported(reason));
+        };
+        let row = self.new_row(new)?;
+        let set = set(&row);
+        match self.context.execute(Verb::Upsert(Upsert { table, row, conflict, set })).await? {
+            Outcome::Row(Some(row)) => E::from_row(row),
+            other => Err(unexpected(&other)),
+        }
     }
 
     async fn insert(&self, row: Vec<Value>) -> Result<E> {

@@ -12,8 +12,10 @@ use futures_util::{StreamExt, TryStreamExt};
 use larder::{Delete, Entity, ErrorKind, Filter, Select, SortDirection, Verb};
 
 use crate::{
-    entities::{Folder, NewFolder, NewNote, NewTally, Note, Specimen, Tally},
+    entities::{Folder, NewFolder, NewNote, NewTally, Note, NotePatch, Specimen, Tally},
+    methods::NOTE_TITLE,
     observed::Observed,
+    together,
 };
 
 /// The most rows that a batch deletes and a page holds.
@@ -37,6 +39,35 @@ cases! {
         assert_eq!(folders.delete_many(Folder::NAME.eq("old".into())?).await?, 2);
         assert_eq!(folders.select(Filter::always(), Vec::new(), None).await?, [kept]);
         assert_eq!(bob.repo::<Folder>().count(Filter::always()).await?, 1);
+    }
+
+    /// What a program needs to find is seeded at every start, here by 16 at once over two handles, twice: each is there
+    /// once. What a user has made of it, and its id and times, stay; another user's is another one.
+    #[covers(70)]
+    async fn a_seed_is_sown_once_and_keeps_what_users_made_of_it(world: World) {
+        let (ada, bob, again) = (world.user("Ada").await?, world.user("Bob").await?, world.reopen().await?);
+        let there = again.user(ada.owner().into());
+        let sow = |index: usize| {
+            let mine = if index.is_multiple_of(2) { ada.clone() } else { there.clone() };
+            async move {
+                let seed = NewNote { body: Some(format!("by {index}")), ..NewNote::new("welcome") };
+                mine.repo::<Note>().ensure(seed, NOTE_TITLE).await
+            }
+        };
+        let first: Vec<_> = together(16, sow).await.into_iter().collect::<Result<_, _>>()?;
+        assert!(first.iter().all(|note| *note == first[0]), "all find the one that was sown: {first:?}");
+
+        let patch = NotePatch { body: Some("my own words".to_owned()).into(), ..NotePatch::default() };
+        let edited = ada.repo::<Note>().update(first[0].id, patch).await?;
+        world.clock().advance(chrono::TimeDelta::days(1));
+        for sown in together(16, sow).await {
+            assert_eq!(sown?, edited);
+        }
+        assert_eq!(ada.repo::<Note>().select(Filter::always(), Vec::new(), None).await?, [edited.clone()]);
+        let other = bob.repo::<Note>().ensure(NewNote::new("welcome"), NOTE_TITLE).await?;
+        assert_ne!(other.id, edited.id);
+        let wrong = ada.repo::<Note>().ensure(NewNote::new("welcome"), &[Note::TITLE.position()]).await;
+        assert_eq!(*wrong.unwrap_err().kind(), ErrorKind::Unsupported);
     }
 
     /// A row that goes with another one is counted like any other when it meets the condition itself, whether all are
