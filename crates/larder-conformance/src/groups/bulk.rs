@@ -63,7 +63,8 @@ cases! {
         for sown in together(16, sow).await {
             assert_eq!(sown?, edited);
         }
-        assert_eq!(ada.repo::<Note>().select(Filter::always(), Vec::new(), None).await?, [edited.clone()]);
+        let all = ada.repo::<Note>().select(Filter::always(), Vec::new(), None).await?;
+        assert_eq!(all, std::slice::from_ref(&edited));
         let other = bob.repo::<Note>().ensure(NewNote::new("welcome"), NOTE_TITLE).await?;
         assert_ne!(other.id, edited.id);
         let wrong = ada.repo::<Note>().ensure(NewNote::new("welcome"), &[Note::TITLE.position()]).await;
