@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     UserId,
-    token::{KEY_LENGTH, Token, hash, same},
+    token::{KEY_LENGTH, Shown, Token, hash, same},
 };
 
 /// `last_used_at` is moved once in this time at most.
@@ -193,12 +193,12 @@ impl AllApiKeys {
     /// Those of the connection.
     pub async fn authenticate(&self, token: &str) -> Result<Option<ApiKey>> {
         let now = self.0.context().now();
-        let shown = Token::read(token);
-        let found = self.0.get_by(ApiKey::KEY, shown.key).await?;
+        let shown = Shown::read(token);
+        let found = self.0.get_by(ApiKey::KEY, shown.key.to_owned()).await?;
         let none = (&[0; 16][..], &[0; 32][..]);
         let (salt, stored) =
             found.as_ref().map_or(none, |key| (key.secret_salt.expose(), key.secret_hash.expose()));
-        let right = same(stored, &hash(salt, &shown.secret));
+        let right = same(stored, &hash(salt, shown.secret));
         let Some(key) = found.filter(|key| right && key.is_good_at(now)) else { return Ok(None) };
         // The row that the use was noted in may be later than the one that was looked up.
         Ok(Some(self.used(key, now).await).filter(|key| key.is_good_at(now)))

@@ -13,8 +13,14 @@ pub(crate) const KEY_LENGTH: usize = 24;
 /// Characters of the secret half: log2(62^32) = 190.5 bits.
 const SECRET_LENGTH: usize = 32;
 
-/// A key that no token has, because its characters are not the alphabet's: what is looked up for a token of the wrong shape.
-const NO_KEY: &str = "------------------------";
+/// What is looked up and hashed for a token of the wrong shape: nobody has it, because its characters are not the alphabet's.
+const NOBODYS: Shown<'static> =
+    Shown { key: "------------------------", secret: "--------------------------------" };
+
+const _: () = assert!(
+    NOBODYS.key.len() == KEY_LENGTH && NOBODYS.secret.len() == SECRET_LENGTH,
+    "what nobody has is as long as what somebody has",
+);
 
 /// A token.
 pub(crate) struct Token {
@@ -33,24 +39,39 @@ impl Token {
         Ok(Self { key: letters(context, KEY_LENGTH)?, secret: letters(context, SECRET_LENGTH)? })
     }
 
-    /// The token that a caller shows. One of the wrong shape is one that nobody has, so that it costs the same work.
-    pub(crate) fn read(text: &str) -> Self {
-        // Letters and digits are the alphabet; a search of it for each character would cost more than the hash.
-        let is_half = |half: &str, length| {
-            half.len() == length && half.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        };
-        match text.split_once('.') {
-            Some((key, secret)) if is_half(key, KEY_LENGTH) && is_half(secret, SECRET_LENGTH) => {
-                Self { key: key.to_owned(), secret: secret.to_owned() }
-            }
-            _ => Self { key: NO_KEY.to_owned(), secret: "-".repeat(SECRET_LENGTH) },
-        }
-    }
-
     /// As the caller sees it.
     pub(crate) fn shown(&self) -> Secret {
         Secret::new(format!("{}.{}", self.key, self.secret))
     }
+}
+
+/// A token that a caller shows.
+pub(crate) struct Shown<'a> {
+    /// The public half.
+    pub(crate) key: &'a str,
+    /// The secret half.
+    pub(crate) secret: &'a str,
+}
+
+impl<'a> Shown<'a> {
+    /// Reads it. One of the wrong shape is one that nobody has, so that it costs the same work.
+    pub(crate) fn read(text: &'a str) -> Self {
+        let halves = text.split_at_checked(KEY_LENGTH);
+        let parts = halves.and_then(|(key, rest)| Some((key, rest.strip_prefix('.')?)));
+        match parts {
+            Some((key, secret))
+                if secret.len() == SECRET_LENGTH && is_of_the_alphabet(key) && is_of_the_alphabet(secret) =>
+            {
+                Self { key, secret }
+            }
+            _ => NOBODYS,
+        }
+    }
+}
+
+/// Letters and digits are the alphabet; a search of it for each character would cost more than the hash.
+fn is_of_the_alphabet(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Random characters, each as likely as the other: bytes beyond a multiple of the alphabet's length are drawn again.
@@ -82,8 +103,9 @@ mod tests {
     #[test]
     fn a_token_of_the_wrong_shape_is_one_that_nobody_has() {
         let (key, secret) = ("a".repeat(KEY_LENGTH), "b".repeat(SECRET_LENGTH));
-        let right = Token::read(&format!("{key}.{secret}"));
-        assert_eq!((&right.key, &right.secret), (&key, &secret));
+        let token = format!("{key}.{secret}");
+        let right = Shown::read(&token);
+        assert_eq!((right.key, right.secret), (key.as_str(), secret.as_str()));
         let wrong = [
             "",
             ".",
@@ -93,7 +115,7 @@ mod tests {
             &format!("{key}.é{}", &secret[2..]),
         ];
         for text in wrong {
-            assert_eq!(Token::read(text).key, NO_KEY, "{text}");
+            assert_eq!(Shown::read(text).key, NOBODYS.key, "{text}");
         }
     }
 
