@@ -28,7 +28,6 @@ mod runner;
 mod samples;
 mod schema;
 mod together;
-mod watched;
 mod world;
 
 pub use backend::{Backend, Database, Limits};

@@ -112,11 +112,6 @@ impl World {
         Ok(open(self.database.reopen().await?, &self.clock, &self.ids, RetryPolicy::default()))
     }
 
-    /// A facade on this store, with the same clock and ids: for a store that wraps the world's.
-    pub(crate) fn larder_on(&self, store: Arc<dyn Store>) -> Larder {
-        open(store, &self.clock, &self.ids, RetryPolicy::default())
-    }
-
     /// As [`reopen`](World::reopen), within these limits, and it tries nothing a second time.
     ///
     /// # Errors

@@ -7,11 +7,11 @@ use std::sync::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use larder::{
-    Entity, ErrorKind, Filter, Ids, Larder, Result, Secret, SequentialIds, SortDirection, Value, model::*,
+    Entity, ErrorKind, Filter, Get, Ids, Larder, Result, Secret, SequentialIds, SortDirection, Value, Verb, model::*,
 };
 use serde_json::json;
 
-use crate::{expect::assert_invalid, promptly, together, watched::Watched};
+use crate::{World, expect::assert_invalid, promptly, together, observed::{Observed, Seen}};
 
 cases! {
     /// The token is in the answer to issuing, and nowhere else: no row of any table holds its secret half, no `Debug` form
@@ -117,18 +117,18 @@ cases! {
         mine.api_keys().revoke(revoked.api_key.id).await?;
         let expires_at = Some(world.now());
         let expired = mine.api_keys().issue(NewApiKey { expires_at, ..NewApiKey::new("expired") }).await?;
-        let watched = Watched::new(world.store());
-        let keys = world.over(watched.clone()).system().api_keys();
+        let (larder, asked) = watched(&world, false);
+        let keys = larder.system().api_keys();
         keys.authenticate(right.expose()).await?.unwrap();
-        watched.asked();
+        asked.taken();
         keys.authenticate(right.expose()).await?.unwrap();
-        let work = watched.asked();
+        let work = asked.taken();
         assert_eq!(work.len(), 1, "a good key costs one look-up: {work:?}");
         let mut wrong = wrong_tokens(&right);
         wrong.extend([revoked.token.into_exposed(), expired.token.into_exposed()]);
         for token in wrong {
             assert_eq!(keys.authenticate(&token).await?, None, "{token:?}");
-            assert_eq!(watched.asked(), work, "{token:?} costs other work than a good key");
+            assert_eq!(asked.taken(), work, "{token:?} costs other work than a good key");
         }
     }
 
@@ -317,9 +317,9 @@ cases! {
     #[covers(46)]
     async fn a_use_that_cannot_be_noted_is_good(world: World) {
         let issued = world.user("Ada").await?.api_keys().issue(NewApiKey::new("one")).await?;
-        let watched = Watched::read_only(world.store());
-        let key = authenticated(&world.over(watched.clone()), &issued.token).await?;
-        assert_eq!(watched.asked().len(), 2, "the use was not noted, and nobody tried to");
+        let (read_only, asked) = watched(&world, true);
+        let key = authenticated(&read_only, &issued.token).await?;
+        assert_eq!(asked.taken().len(), 2, "the use was not noted, and nobody tried to");
         assert_eq!(key, Some(issued.api_key));
     }
 
@@ -476,5 +476,34 @@ impl Ids for SameLetters {
         }
         bytes.fill(7);
         Ok(())
+    }
+}
+
+/// The world's database behind a store that answers `ReadOnly` to whatever would change something, if it is to; and the work
+/// that each verb is.
+fn watched(world: &World, is_read_only: bool) -> (Larder, Seen<String>) {
+    let asked = Seen::nothing();
+    let seen = asked.clone();
+    let store = Observed::new(world.store(), move |verbs| {
+        verbs.iter().for_each(|verb| seen.add(work_of(verb)));
+        if is_read_only && verbs.iter().any(|verb| !verb.is_read()) {
+            return Err(larder::Error::new(ErrorKind::ReadOnly, "the store takes no writes"));
+        }
+        Ok(())
+    });
+    (world.over(Arc::new(store)), asked)
+}
+
+/// The verb without its values: of those it is looked up by, how long they are.
+fn work_of(verb: &Verb) -> String {
+    match verb {
+        Verb::Get(Get { table, key, .. }) => {
+            let lengths: Vec<_> = key.values.iter().map(Value::size).collect();
+            format!("Get from {} by {:?} of {lengths:?} bytes", table.name, key.columns)
+        }
+        other => {
+            let debug = format!("{other:?}");
+            format!("{} of {}", debug.split('(').next().unwrap_or_default(), other.table().name)
+        }
     }
 }

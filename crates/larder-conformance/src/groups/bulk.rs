@@ -124,15 +124,15 @@ cases! {
         }
         let batches = Arc::new(AtomicU64::new(0));
         let seen = Arc::clone(&batches);
-        let failing = Observed::new(world.store(), move |verb| {
-            let Verb::Delete(delete) = verb else { return Ok(()) };
+        let failing = Observed::new(world.store(), move |verbs| {
+            let [Verb::Delete(delete)] = verbs else { return Ok(()) };
             assert!(delete.limit.is_some_and(|limit| limit <= BATCH), "no batch: {delete:?}");
             match seen.fetch_add(1, Ordering::SeqCst) {
                 2 => Err(larder::Error::new(ErrorKind::Timeout, "the third batch")),
                 _ => Ok(()),
             }
         });
-        let notes = world.larder_on(Arc::new(failing)).user(ada.owner().into()).repo::<Note>();
+        let notes = world.over(Arc::new(failing)).user(ada.owner().into()).repo::<Note>();
         let failed = notes.purge(Filter::always()).await.unwrap_err();
         assert_eq!(failed.kind(), &ErrorKind::Timeout);
         assert_eq!(batches.load(Ordering::SeqCst), 3);
@@ -185,13 +185,13 @@ cases! {
         bob.repo::<Note>().create(NewNote::new("his")).await?;
         let pages = Arc::new(AtomicU64::new(0));
         let seen = Arc::clone(&pages);
-        let counting = Observed::new(world.store(), move |verb| {
-            let Verb::Select(Select { limit, offset: 0, .. }) = verb else { panic!("no page: {verb:?}") };
-            assert!(limit.is_some_and(|limit| limit <= BATCH), "no bounded page: {verb:?}");
+        let counting = Observed::new(world.store(), move |verbs| {
+            let [Verb::Select(Select { limit, offset: 0, .. })] = verbs else { panic!("no page: {verbs:?}") };
+            assert!(limit.is_some_and(|limit| limit <= BATCH), "no bounded page: {verbs:?}");
             seen.fetch_add(1, Ordering::SeqCst);
             Ok(())
         });
-        let larder = world.larder_on(Arc::new(counting));
+        let larder = world.over(Arc::new(counting));
         let order = vec![Note::ID.order(SortDirection::Asc)];
         let all = ada.repo::<Note>().select(Filter::always(), order, None).await?;
         let mut stream = pin!(larder.user(ada.owner().into()).repo::<Note>().stream(Filter::always()));
@@ -265,7 +265,7 @@ cases! {
             0 => Ok(()),
             _ => Err(larder::Error::new(ErrorKind::Timeout, "the second page")),
         });
-        let notes = world.larder_on(Arc::new(failing)).user(ada.owner().into()).repo::<Note>();
+        let notes = world.over(Arc::new(failing)).user(ada.owner().into()).repo::<Note>();
         let came: Vec<_> = notes.stream(Filter::always()).collect().await;
         assert_eq!(came.len() as u64, BATCH + 1, "a page, and the error that ends it");
         assert_eq!(came.last().unwrap().as_ref().unwrap_err().kind(), &ErrorKind::Timeout);

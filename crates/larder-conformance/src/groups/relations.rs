@@ -1,17 +1,14 @@
 //! Relations: what belongs to an entity comes with it, in order, without a query for each.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use chrono::TimeDelta;
-use larder::{
-    Begin, Capability, ErrorKind, Health, Larder, Outcome, Page, Result, RetryPolicy,
-    SortDirection, Sql, SqlOutcome, Store, Transaction, Unit, UserScope, Verb, With, model::*,
-};
+use larder::{ErrorKind, Larder, Page, Result, SortDirection, UserScope, With, model::*};
 
 use crate::{
     World,
     entities::{Folder, FolderId, FolderPatch, FolderSort, ListFolders, NewFolder},
+    observed::{Observed, Seen},
 };
 
 cases! {
@@ -148,22 +145,22 @@ cases! {
         let (larder, calls) = watched(&world, usize::MAX);
         let mine = larder.user(UserId::from_uuid(world.user("Ada").await?.owner()));
         let all = || (JobRelations::all(), Message::JOB_ID.children());
-        assert_eq!(calls.of(mine.jobs().list_with(ListJobs::default(), all())).await?, [1]);
+        assert_eq!(calls_of(&calls, mine.jobs().list_with(ListJobs::default(), all())).await?, [1]);
         let jobs = jobs_with_messages(&mine, 30).await?;
 
-        assert_eq!(calls.of(mine.jobs().get_with(jobs[0], all())).await?, [1 + VERBS + 1]);
-        assert_eq!(calls.of(mine.jobs().get_with(JobId::from_uuid(mine.owner()), all())).await?, [1 + VERBS + 1]);
+        assert_eq!(calls_of(&calls, mine.jobs().get_with(jobs[0], all())).await?, [1 + VERBS + 1]);
+        assert_eq!(calls_of(&calls, mine.jobs().get_with(JobId::from_uuid(mine.owner()), all())).await?, [1 + VERBS + 1]);
         for page_size in [1, 5, 30] {
             let list = ListJobs { page_size, ..ListJobs::default() };
-            assert_eq!(calls.of(mine.jobs().list_with(list, all())).await?, [1, VERBS + 1]);
+            assert_eq!(calls_of(&calls, mine.jobs().list_with(list, all())).await?, [1, VERBS + 1]);
         }
         let (messages, parents) = (mine.messages(), || (Message::JOB_ID.parent(), Message::USER_ID.parent()));
         let list = ListMessages { page_size: 60, ..ListMessages::default() };
-        assert_eq!(calls.of(messages.list_with(list, parents())).await?, [1, 2]);
+        assert_eq!(calls_of(&calls, messages.list_with(list, parents())).await?, [1, 2]);
         let message = messages.of_job(jobs[0]).await?[0].id;
         calls.taken();
-        assert_eq!(calls.of(messages.get_with(message, Message::USER_ID.parent())).await?, [1 + 1]);
-        assert_eq!(calls.of(messages.get_with(message, parents())).await?, [1, 2]);
+        assert_eq!(calls_of(&calls, messages.get_with(message, Message::USER_ID.parent())).await?, [1 + 1]);
+        assert_eq!(calls_of(&calls, messages.get_with(message, parents())).await?, [1, 2]);
     }
 
     /// A store that leaves out an answer is an error that says so.
@@ -221,72 +218,20 @@ async fn jobs_with_messages(mine: &UserScope, count: usize) -> Result<Vec<JobId>
     Ok(ids)
 }
 
-/// The world's database behind a store that counts calls and gives at most `kept` answers to a unit.
-fn watched(world: &World, kept: usize) -> (Larder, Calls) {
-    let calls = Calls::default();
-    let store = Watched { store: world.store(), calls: calls.clone(), kept };
-    (Larder::builder().clock(world.clock().clone()).retry(RetryPolicy::NEVER).store(Arc::new(store)), calls)
+/// The world's database behind a store that gives at most `answers` answers to a unit; and of how many verbs each call is.
+fn watched(world: &World, answers: usize) -> (Larder, Seen<usize>) {
+    let calls = Seen::nothing();
+    let seen = calls.clone();
+    let store = Observed::new(world.store(), move |verbs| {
+        seen.add(verbs.len());
+        Ok(())
+    });
+    (world.over(Arc::new(store.answering_at_most(answers))), calls)
 }
 
-/// The calls that a store had: for each, how many verbs it was.
-#[derive(Debug, Clone, Default)]
-struct Calls(Arc<Mutex<Vec<usize>>>);
-
-impl Calls {
-    /// Those of this work.
-    async fn of<T>(&self, work: impl Future<Output = Result<T>>) -> Result<Vec<usize>> {
-        self.taken();
-        work.await?;
-        Ok(self.taken())
-    }
-
-    fn add(&self, verbs: usize) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(verbs);
-    }
-
-    fn taken(&self) -> Vec<usize> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-#[derive(Debug)]
-struct Watched {
-    store: Arc<dyn Store>,
-    calls: Calls,
-    kept: usize,
-}
-
-#[async_trait]
-impl Store for Watched {
-    fn supports(&self, capability: Capability) -> bool {
-        self.store.supports(capability)
-    }
-
-    async fn execute(&self, verb: Verb) -> Result<Outcome> {
-        self.calls.add(1);
-        self.store.execute(verb).await
-    }
-
-    async fn run(&self, unit: Unit) -> Result<Vec<Outcome>> {
-        self.calls.add(unit.steps.len());
-        let mut outcomes = self.store.run(unit).await?;
-        outcomes.truncate(self.kept);
-        Ok(outcomes)
-    }
-
-    async fn begin(&self, begin: Begin) -> Result<Box<dyn Transaction>> {
-        self.store.begin(begin).await
-    }
-
-    async fn sql(&self, sql: Sql) -> Result<SqlOutcome> {
-        self.store.sql(sql).await
-    }
-
-    async fn health(&self) -> Result<Health> {
-        self.store.health().await
-    }
-
-    async fn close(&self) -> Result<()> {
-        self.store.close().await
-    }
+/// The calls of this work.
+async fn calls_of<T>(calls: &Seen<usize>, work: impl Future<Output = Result<T>>) -> Result<Vec<usize>> {
+    calls.taken();
+    work.await?;
+    Ok(calls.taken())
 }
