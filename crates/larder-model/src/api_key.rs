@@ -199,21 +199,16 @@ impl AllApiKeys {
         let (salt, stored) =
             found.as_ref().map_or(none, |key| (key.secret_salt.expose(), key.secret_hash.expose()));
         let right = same(stored, &hash(salt, shown.secret));
-        let Some(key) = found.filter(|key| right && key.is_good_at(now)) else { return Ok(None) };
-        // The row that the use was noted in may be later than the one that was looked up.
-        Ok(Some(self.used(key, now).await).filter(|key| key.is_good_at(now)))
-    }
-
-    /// The key with `last_used_at` moved, when it is time.
-    async fn used(&self, key: ApiKey, now: DateTime<Utc>) -> ApiKey {
+        let Some(key) = found.as_ref().filter(|key| right && key.is_good_at(now)) else { return Ok(None) };
         let long_ago = now.checked_sub_signed(USED_AT_MOST_EVERY);
         if key.last_used_at.is_some_and(|last| long_ago.is_none_or(|long_ago| last > long_ago)) {
-            return key;
+            return Ok(found);
         }
-        // Whether it can be written down is nothing to the caller, who has shown a good token.
-        match self.note_use(&key, now, long_ago).await {
-            Ok(Some(noted)) => noted,
-            Ok(None) | Err(_) => key,
+        // Whether the use can be written down is nothing to the caller, who has shown a good token.
+        match self.note_use(key, now, long_ago).await {
+            // The row that it was noted in may be later than the one that was looked up.
+            Ok(Some(noted)) => Ok(Some(noted).filter(|key| key.is_good_at(now))),
+            Ok(None) | Err(_) => Ok(found),
         }
     }
 
