@@ -7,7 +7,7 @@ use larder_core::{Error, Filter, Repo, Result, Secret, SystemScope, Unscoped, Us
 use larder_derive::Entity;
 use serde::Serialize;
 
-use crate::{User, UserId, unknown::to_look_up};
+use crate::{User, UserId, unknown::secret_to_look_up};
 
 /// A session: who shows its token is the user, before `expires_at`. At that instant it has expired.
 #[derive(Debug, Clone, PartialEq, Serialize, Entity)]
@@ -98,7 +98,7 @@ impl AllSessions {
     /// # Errors
     /// Those of the connection.
     pub async fn find_with_user(&self, token: impl Into<Secret>) -> Result<Option<(Session, User)>> {
-        let Some(session) = self.living(key(token)).await? else { return Ok(None) };
+        let Some(session) = self.living(secret_to_look_up(token)).await? else { return Ok(None) };
         Ok(self.users.get(session.user_id).await?.map(|user| (session, user)))
     }
 
@@ -109,7 +109,7 @@ impl AllSessions {
     pub async fn extend(&self, token: impl Into<Secret>, expires_at: DateTime<Utc>) -> Result<Session> {
         let living = Session::EXPIRES_AT.gt(self.sessions.context().now())?;
         let set = vec![Session::EXPIRES_AT.set(expires_at)?];
-        let extended = self.sessions.update_if(key(token), living, set).await?;
+        let extended = self.sessions.update_if(secret_to_look_up(token), living, set).await?;
         extended.ok_or_else(|| Error::not_found("Session"))
     }
 
@@ -118,7 +118,7 @@ impl AllSessions {
     /// # Errors
     /// `NotFound`.
     pub async fn end(&self, token: impl Into<Secret>) -> Result<()> {
-        self.sessions.delete(key(token)).await
+        self.sessions.delete(secret_to_look_up(token)).await
     }
 
     /// Deletes the sessions that have expired, in batches that do not hold the database; answers how many.
@@ -134,8 +134,4 @@ impl AllSessions {
         let now = self.sessions.context().now();
         Ok(self.sessions.get(token).await?.filter(|session| session.expires_at > now))
     }
-}
-
-fn key(token: impl Into<Secret>) -> Secret {
-    Secret::new(to_look_up(token.into().into_exposed()))
 }

@@ -7,7 +7,7 @@ use larder_core::{Repo, Result, Secret, SystemScope};
 use larder_derive::Entity;
 use serde::Serialize;
 
-use crate::unknown::to_look_up;
+use crate::unknown::{secret_to_look_up, to_look_up};
 
 /// A token that proves, when it is shown, that somebody reads what is sent to `identifier`. It is good once, before
 /// `expires_at`.
@@ -63,8 +63,7 @@ impl VerificationTokens {
         token: impl Into<Secret>,
     ) -> Result<Option<VerificationToken>> {
         let now = self.context().now();
-        let token = Secret::new(to_look_up(token.into().into_exposed()));
-        let taken = self.take((to_look_up(identifier.into()), token)).await?;
+        let taken = self.take((to_look_up(identifier.into()), secret_to_look_up(token))).await?;
         Ok(taken.filter(|token| token.expires_at > now))
     }
 
