@@ -56,6 +56,9 @@ pub enum ErrorKind {
     Timeout,
     /// The database cannot be reached, or went away before the call was sent. Nothing was written.
     Unavailable,
+    /// The server answers reads and takes no writes: it probably has to be restarted. The write may or may not have been
+    /// applied.
+    Stalled,
     /// The connection was lost after a write was sent and before it was answered: it may or may not have been applied.
     Ambiguous,
     /// The transaction was aborted by an earlier error; nothing of it will be written.
@@ -202,6 +205,7 @@ impl fmt::Display for ErrorKind {
             Self::Busy => f.write_str("the database is busy; the call may be tried again"),
             Self::Timeout => f.write_str("the call did not end by its deadline"),
             Self::Unavailable => f.write_str("the database cannot be reached"),
+            Self::Stalled => f.write_str("the server answers reads and takes no writes"),
             Self::Ambiguous => f.write_str(
                 "the connection was lost after the write was sent: it may or may not have been applied",
             ),

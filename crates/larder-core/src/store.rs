@@ -199,18 +199,28 @@ pub struct Health {
     pub round_trip: Duration,
     /// What the store's lanes have carried since it was opened; none when calls do not travel together.
     pub lanes: Vec<LaneReport>,
+    /// For how long the database has answered reads and taken no writes; `None` when that is not suspected. Then it probably
+    /// has to be restarted.
+    pub writes_stalled: Option<Duration>,
 }
 
 impl Health {
     /// The answer of a database of this version.
     pub fn new(version: impl Into<String>, round_trip: Duration) -> Self {
-        Self { version: version.into(), round_trip, lanes: Vec::new() }
+        Self { version: version.into(), round_trip, lanes: Vec::new(), writes_stalled: None }
     }
 
     /// Adds what the store's lanes have carried.
     #[must_use]
     pub fn with_lanes(mut self, lanes: impl IntoIterator<Item = LaneReport>) -> Self {
         self.lanes.extend(lanes);
+        self
+    }
+
+    /// Says for how long writes have been suspected to be stalled.
+    #[must_use]
+    pub fn with_writes_stalled(mut self, stalled: Option<Duration>) -> Self {
+        self.writes_stalled = stalled;
         self
     }
 }

@@ -67,7 +67,7 @@ const FILE_OPTIONS: &[&str] =
     &["busy_timeout", "cache", "create", "queue", "readers", "synchronous", "timeout"];
 const MEMORY_OPTIONS: &[&str] = &["busy_timeout", "cache", "queue", "timeout"];
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
+pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
 const KIB: u64 = 1024;
 const GIB: u64 = 1024 * 1024 * KIB;
 

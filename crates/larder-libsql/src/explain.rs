@@ -7,51 +7,49 @@ use larder_sql::{Dialect, conflict_probe, insert_unless_conflict};
 use rusqlite::ffi;
 
 use crate::{
-    database::Database,
-    error::{extended_code, from_sqlite, message},
-    statement::run,
+    error::{SqliteError, from_sqlite},
+    statement::Run,
 };
 
 const SQLITE: Dialect = Dialect::Sqlite;
 
 /// The error of the statement that was to insert these rows. It has been undone.
-pub(crate) fn explain_insert(
-    database: &Database,
+pub(crate) async fn explain_insert(
+    on: &impl Run,
     table: &'static Table,
     rows: &[Vec<Value>],
-    error: rusqlite::Error,
+    error: SqliteError,
 ) -> Error {
     let explained = match broken(&error) {
-        Some(Broken::Key) => taken_key(database, table, rows),
-        Some(Broken::Parent) => missing_parent(database, table, rows),
+        Some(Broken::Key) => taken_key(on, table, rows).await,
+        Some(Broken::Parent) => missing_parent(on, table, rows).await,
         _ => Ok(None),
     };
     finish(table, error, explained)
 }
 
 /// The error of an update.
-pub(crate) fn explain_update(database: &Database, update: &Update, error: rusqlite::Error) -> Error {
+pub(crate) async fn explain_update(on: &impl Run, update: &Update, error: SqliteError) -> Error {
     let table = update.table;
     let explained = match broken(&error) {
-        Some(Broken::Key) => taken_key_of_update(database, update),
-        Some(Broken::Parent) => {
-            rows_after(database, update).and_then(|rows| missing_parent(database, table, &rows))
-        }
+        Some(Broken::Key) => taken_key_of_update(on, update).await,
+        Some(Broken::Parent) => match rows_after(on, update).await {
+            Ok(rows) => missing_parent(on, table, &rows).await,
+            Err(error) => Err(error),
+        },
         _ => Ok(None),
     };
     finish(table, error, explained)
 }
 
 /// The error of an upsert: that of an update when the row is there, else that of an insert.
-pub(crate) fn explain_upsert(database: &Database, upsert: &Upsert, error: rusqlite::Error) -> Error {
+pub(crate) async fn explain_upsert(on: &impl Run, upsert: &Upsert, error: SqliteError) -> Error {
     let update = larder_sql::upsert_as_update(upsert);
-    let is_there = update.key.as_ref().map_or(Ok(false), |key| {
-        let filter = equal(key.columns.iter().copied().zip(key.values.iter().cloned()));
-        exists(database, upsert.table, filter)
-    });
+    let key = upsert.conflict.iter().map(|&column| (column, upsert.row[column].clone()));
+    let is_there = exists(on, upsert.table, equal(key)).await;
     match is_there {
-        Ok(true) => explain_update(database, &update, error),
-        Ok(false) => explain_insert(database, upsert.table, std::slice::from_ref(&upsert.row), error),
+        Ok(true) => explain_update(on, &update, error).await,
+        Ok(false) => explain_insert(on, upsert.table, std::slice::from_ref(&upsert.row), error).await,
         Err(_) => finish(upsert.table, error, Ok(None)),
     }
 }
@@ -62,8 +60,8 @@ enum Broken {
     Parent,
 }
 
-fn broken(error: &rusqlite::Error) -> Option<Broken> {
-    match extended_code(error)? {
+fn broken(error: &SqliteError) -> Option<Broken> {
+    match error.code {
         ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_ROWID => {
             Some(Broken::Key)
         }
@@ -72,8 +70,13 @@ fn broken(error: &rusqlite::Error) -> Option<Broken> {
     }
 }
 
+/// Does it say that a key is taken?
+pub(crate) fn is_taken_key(error: &SqliteError) -> bool {
+    matches!(broken(error), Some(Broken::Key))
+}
+
 /// The error that was found, or the one that SQLite's own words give.
-fn finish(table: &'static Table, error: rusqlite::Error, explained: Result<Option<Error>>) -> Error {
+pub(crate) fn finish(table: &'static Table, error: SqliteError, explained: Result<Option<Error>>) -> Error {
     match explained {
         Ok(Some(found)) => found.with_source(error),
         // A look that failed is worth less than the error that it was to explain.
@@ -82,13 +85,13 @@ fn finish(table: &'static Table, error: rusqlite::Error, explained: Result<Optio
 }
 
 /// The error of a statement that is no verb.
-pub(crate) fn explain_sql(error: rusqlite::Error) -> Error {
-    in_its_own_words(None, error)
+pub(crate) fn explain_sql(error: impl Into<SqliteError>) -> Error {
+    in_its_own_words(None, error.into())
 }
 
 /// The error by SQLite's message, which names table and columns. The table itself is not known when SQL is not a verb's.
-fn in_its_own_words(table: Option<&'static Table>, error: rusqlite::Error) -> Error {
-    let said = message(&error);
+fn in_its_own_words(table: Option<&'static Table>, error: SqliteError) -> Error {
+    let said = &error.message;
     // `UNIQUE constraint failed: jars.a, jars.b`, `cannot store TEXT value in INTEGER column jars.a`
     let about = said.rsplit_once(": ").or_else(|| said.rsplit_once(' ')).map_or("", |(_, about)| about);
     let entity = || match (table, about.split_once('.')) {
@@ -96,19 +99,17 @@ fn in_its_own_words(table: Option<&'static Table>, error: rusqlite::Error) -> Er
         (None, Some((table, _))) => table.to_owned(),
         (None, None) => "database".to_owned(),
     };
-    let found = match extended_code(&error) {
-        Some(
-            ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_ROWID,
-        ) => Error::conflict(entity(), columns(about)),
-        Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => {
+    let found = match error.code {
+        ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_ROWID => Error::conflict(entity(), columns(about)),
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
             // With a table, its own references have been looked at: others refer to it.
             Error::missing_parent("row", table.map_or("row", |table| table.entity))
         }
-        Some(ffi::SQLITE_CONSTRAINT_NOTNULL) => Error::invalid(entity(), columns(about), "must not be null"),
-        Some(ffi::SQLITE_CONSTRAINT_CHECK) => {
+        ffi::SQLITE_CONSTRAINT_NOTNULL => Error::invalid(entity(), columns(about), "must not be null"),
+        ffi::SQLITE_CONSTRAINT_CHECK => {
             Error::invalid(entity(), checked_column(table, about), "breaks a rule of the database")
         }
-        Some(ffi::SQLITE_CONSTRAINT_DATATYPE) => {
+        ffi::SQLITE_CONSTRAINT_DATATYPE => {
             Error::invalid(entity(), columns(about), "is a value of another type")
         }
         _ => return from_sqlite(error),
@@ -133,27 +134,31 @@ fn checked_column(table: Option<&'static Table>, constraint: &str) -> String {
 
 /// The first taken key of the first row that cannot be inserted. The rows before it are inserted anew, because they may
 /// be what takes it; the caller rolls all of it back. Of a single row nothing is written.
-fn taken_key(database: &Database, table: &'static Table, rows: &[Vec<Value>]) -> Result<Option<Error>> {
+async fn taken_key(on: &impl Run, table: &'static Table, rows: &[Vec<Value>]) -> Result<Option<Error>> {
     for (number, row) in (1..).zip(rows) {
         let probe = conflict_probe(SQLITE, table, row);
-        let Outcome::Rows(answer) = run(database, probe.statement)? else { continue };
-        let taken = answer.first().map_or(&[][..], |row| row.values());
-        let first = probe.keys.iter().zip(taken).find(|(_, taken)| **taken == Value::Bool(true));
-        if let Some((key, _)) = first {
+        if let Some(key) = first_taken(&probe.keys, on.run(probe.statement).await?) {
             return Ok(Some(Error::conflict(table.entity, table.names(key))));
         }
         if number < rows.len() {
-            run(database, insert_unless_conflict(SQLITE, table, row))?;
+            on.run(insert_unless_conflict(SQLITE, table, row)).await?;
         }
     }
     Ok(None)
 }
 
+/// The first of these keys that is taken, by the answer of their [`conflict_probe`].
+pub(crate) fn first_taken(keys: &[&'static [usize]], answer: Outcome) -> Option<&'static [usize]> {
+    let Outcome::Rows(rows) = answer else { return None };
+    let taken = rows.first()?.values();
+    keys.iter().zip(taken).find(|(_, taken)| **taken == Value::Bool(true)).map(|(key, _)| *key)
+}
+
 /// The first key of the table, among those that the update changes, that another row holds. For an update of one row.
-fn taken_key_of_update(database: &Database, update: &Update) -> Result<Option<Error>> {
+async fn taken_key_of_update(on: &impl Run, update: &Update) -> Result<Option<Error>> {
     let table = update.table;
     let (true, [before], [after]) =
-        (update.key.is_some(), &rows_before(database, update)?[..], &rows_after(database, update)?[..])
+        (update.key.is_some(), &rows_before(on, update).await?[..], &rows_after(on, update).await?[..])
     else {
         return Ok(None);
     };
@@ -165,7 +170,7 @@ fn taken_key_of_update(database: &Database, update: &Update) -> Result<Option<Er
         let of_another =
             table.primary_key.iter().map(|&column| compare(column, Op::Ne, before[column].clone()));
         let holds = equal(key.iter().map(|&column| (column, after[column].clone())));
-        if exists(database, table, holds.and(Filter::Any(of_another.collect())))? {
+        if exists(on, table, holds.and(Filter::Any(of_another.collect()))).await? {
             return Ok(Some(Error::conflict(table.entity, table.names(key))));
         }
     }
@@ -173,10 +178,10 @@ fn taken_key_of_update(database: &Database, update: &Update) -> Result<Option<Er
 }
 
 /// The first foreign key of these rows that points nowhere.
-fn missing_parent(database: &Database, table: &'static Table, rows: &[Vec<Value>]) -> Result<Option<Error>> {
+async fn missing_parent(on: &impl Run, table: &'static Table, rows: &[Vec<Value>]) -> Result<Option<Error>> {
     for row in rows {
         for key in table.foreign_keys {
-            if points_nowhere(database, table, key, row, rows)? {
+            if points_nowhere(on, table, key, row, rows).await? {
                 return Ok(Some(Error::missing_parent(table.entity, (key.parent)().entity)));
             }
         }
@@ -184,8 +189,8 @@ fn missing_parent(database: &Database, table: &'static Table, rows: &[Vec<Value>
     Ok(None)
 }
 
-fn points_nowhere(
-    database: &Database,
+async fn points_nowhere(
+    on: &impl Run,
     table: &'static Table,
     key: &ForeignKey,
     row: &[Value],
@@ -206,11 +211,11 @@ fn points_nowhere(
         return Ok(false);
     }
     let filter = equal(reference().map(|(column, value)| (column, value.clone())));
-    exists(database, parent, filter).map(|exists| !exists)
+    exists(on, parent, filter).await.map(|exists| !exists)
 }
 
 /// The rows that an update chooses, as they are: the visible columns.
-fn rows_before(database: &Database, update: &Update) -> Result<Vec<Vec<Value>>> {
+async fn rows_before(on: &impl Run, update: &Update) -> Result<Vec<Vec<Value>>> {
     let key =
         update.key.iter().flat_map(|Key { columns, values }| columns.iter().copied().zip(values.clone()));
     let select = Select {
@@ -222,15 +227,15 @@ fn rows_before(database: &Database, update: &Update) -> Result<Vec<Vec<Value>>> 
         offset: 0,
         limit: None,
     };
-    match run(database, database.statements().select(&select))? {
+    match on.run(on.statements().select(&select)).await? {
         Outcome::Rows(rows) => Ok(rows.into_iter().map(|row| row.into_values()).collect()),
         Outcome::Row(_) | Outcome::Count(_) => Ok(Vec::new()),
     }
 }
 
 /// The rows that an update chooses, as they were to become as far as keys and references go.
-fn rows_after(database: &Database, update: &Update) -> Result<Vec<Vec<Value>>> {
-    let mut rows = rows_before(database, update)?;
+async fn rows_after(on: &impl Run, update: &Update) -> Result<Vec<Vec<Value>>> {
+    let mut rows = rows_before(on, update).await?;
     for row in &mut rows {
         for (column, assign) in &update.set {
             if let (Assign::Set(value), Some(held)) = (assign, row.get_mut(*column)) {
@@ -241,9 +246,9 @@ fn rows_after(database: &Database, update: &Update) -> Result<Vec<Vec<Value>>> {
     Ok(rows)
 }
 
-fn exists(database: &Database, table: &'static Table, filter: Filter) -> Result<bool> {
+async fn exists(on: &impl Run, table: &'static Table, filter: Filter) -> Result<bool> {
     let count = Count { table, owner: None, filter };
-    let Outcome::Rows(rows) = run(database, database.statements().count(&count))? else { return Ok(false) };
+    let Outcome::Rows(rows) = on.run(on.statements().count(&count)).await? else { return Ok(false) };
     Ok(rows.first().and_then(|row| row.get(0)) != Some(&Value::Int(0)))
 }
 

@@ -27,13 +27,16 @@ mod options;
 mod pool;
 mod queue;
 mod reader;
+mod remote;
 mod shared;
 mod sql;
 mod statement;
 mod store;
 mod transaction;
 mod value;
+mod words;
 mod writer;
 
 pub use config::{LibsqlConfig, Location, Synchronous};
+pub use remote::{Endpoint, RemoteConfig, RemoteStore, Token, TokenSource};
 pub use store::LibsqlStore;

@@ -1,35 +1,41 @@
-//! One prepared statement, run.
+//! One statement, run.
+
+use std::{
+    future::ready,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
 
 use crate::{
     database::Database,
-    error::from_sqlite,
+    error::{SqliteError, from_sqlite},
     value::{Param, read, wrong},
 };
-use larder_core::{ColumnType, Error, Outcome, Row, Value};
-use larder_sql::{Bind, Rendered, Returns};
+use larder_core::{ColumnType, Error, ErrorKind, Outcome, Result, Row, Value};
+use larder_sql::{Bind, Rendered, Returns, Statements};
 
 /// Why a statement failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// SQLite says so.
-    Sqlite(rusqlite::Error),
-    /// A row that it returned could not be read.
-    Row(Error),
+    Sqlite(SqliteError),
+    /// It was not run, or a row that it returned could not be read.
+    Other(Error),
 }
 
 impl Failure {
     /// The error, SQLite's own in the words of `explain`.
-    pub(crate) fn explained(self, explain: impl FnOnce(rusqlite::Error) -> Error) -> Error {
+    pub(crate) fn explained(self, explain: impl FnOnce(SqliteError) -> Error) -> Error {
         match self {
             Self::Sqlite(error) => explain(error),
-            Self::Row(error) => error,
+            Self::Other(error) => error,
         }
     }
 }
 
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
+        Self::Sqlite(error.into())
     }
 }
 
@@ -39,8 +45,36 @@ impl From<Failure> for Error {
     }
 }
 
+/// Where statements run, one after the other, each seeing what those before it wrote.
+pub(crate) trait Run {
+    /// What their texts are rendered with.
+    fn statements(&self) -> &Statements;
+
+    /// Runs a statement. Answers `Rows` or `Count`, as its `returns` says.
+    fn run(&self, statement: impl Into<Rendered> + Send) -> impl Future<Output = Result<Outcome, Failure>>;
+}
+
+/// A connection of this process: it never has to be waited for.
+impl Run for Database {
+    fn statements(&self) -> &Statements {
+        Database::statements(self)
+    }
+
+    fn run(&self, statement: impl Into<Rendered> + Send) -> impl Future<Output = Result<Outcome, Failure>> {
+        ready(run(self, statement))
+    }
+}
+
+/// The answer of what was composed for any [`Run`], and ran on a connection of this process.
+pub(crate) fn at_once<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => Err(Error::new(ErrorKind::Database, "a statement on a local connection was waited for")),
+    }
+}
+
 /// Runs a statement, prepared before or now. Answers `Rows` or `Count`, as its `returns` says.
-pub(crate) fn run(database: &Database, statement: impl Into<Rendered>) -> Result<Outcome, Failure> {
+fn run(database: &Database, statement: impl Into<Rendered>) -> Result<Outcome, Failure> {
     let statement = statement.into();
     let mut prepared = database.connection().prepare_cached(&statement.text)?;
     bind(&mut prepared, statement.binds.iter().flat_map(values))?;
@@ -60,7 +94,7 @@ pub(crate) fn run(database: &Database, statement: impl Into<Rendered>) -> Result
     }
 }
 
-fn values(bind: &Bind) -> &[Value] {
+pub(crate) fn values(bind: &Bind) -> &[Value] {
     match bind {
         Bind::One { value, .. } | Bind::Pattern { value } => std::slice::from_ref(value),
         Bind::Many { values, .. } => values,
@@ -92,7 +126,7 @@ pub(crate) fn fetch(
         for (position, kind) in kinds.clone().enumerate() {
             let found = row.get_ref(position)?;
             let Some(value) = read(kind, found) else {
-                return Err(Failure::Row(corrupt(position).with_context(wrong(kind, found))));
+                return Err(Failure::Other(corrupt(position).with_context(wrong(kind, found))));
             };
             values.push(value);
         }

@@ -342,15 +342,22 @@ pub fn claim_keys(claim: &Claim) -> Statement {
 
 pub(crate) fn write_claim_keys(mut writer: Writer, claim: &Claim) -> Statement {
     let table = claim.table;
+    write_keys(&mut writer, claim);
+    let kinds = table.primary_key.iter().map(|&column| table.columns[column].kind).collect();
+    writer.finish(Returns::Types(kinds))
+}
+
+fn write_keys(writer: &mut Writer, claim: &Claim) {
+    let table = claim.table;
     if takes_turns_by(claim).is_some() {
         writer.push("WITH ");
-        turns(&mut writer, claim);
+        turns(writer, claim);
         writer.push(" SELECT ");
         writer.separated(0..table.primary_key.len(), ", ", |writer, index| {
             writer.push(&quote(&key_name(index)));
         });
         writer.push(" FROM \"turns\" ORDER BY ");
-        order_of_choice(&mut writer, claim);
+        order_of_choice(writer, claim);
     } else {
         writer.push("SELECT ");
         writer.separated(table.primary_key, ", ", |writer, &column| writer.column(column));
@@ -358,11 +365,9 @@ pub(crate) fn write_claim_keys(mut writer: Writer, claim: &Claim) -> Statement {
         writer.table_name();
         writer.conditions(None, None, &claim.filter);
         writer.push(" ORDER BY ");
-        table_order(&mut writer, claim);
+        table_order(writer, claim);
     }
-    limit(&mut writer, claim);
-    let kinds = table.primary_key.iter().map(|&column| table.columns[column].kind).collect();
-    writer.finish(Returns::Types(kinds))
+    limit(writer, claim);
 }
 
 /// How many rows at most. Of the few that have their turn it is a bind; where the planner has to know how little is wanted of
@@ -374,6 +379,24 @@ fn limit(writer: &mut Writer, claim: &Claim) {
     } else {
         writer.number(u64::from(claim.limit));
     }
+}
+
+/// Both halves of a [`Claim`] on SQLite as one statement: the rows as they are afterwards, in no defined order. A sum that
+/// overflows is refused by the column's type.
+pub fn claim_at_once(claim: &Claim) -> Statement {
+    let table = claim.table;
+    let mut writer = Writer::new(Dialect::Sqlite, table);
+    writer.push("UPDATE ");
+    writer.table_name();
+    writer.push(" SET ");
+    writer.assignments(&claim.set);
+    writer.push(" WHERE (");
+    writer.separated(table.primary_key, ", ", |writer, &column| writer.name(column));
+    writer.push(") IN (");
+    write_keys(&mut writer, claim);
+    writer.push(") RETURNING ");
+    writer.separated(0..table.visible, ", ", Writer::read_form);
+    writer.finish(Returns::Visible(table))
 }
 
 /// What a [`Claim`] does to the row with this primary key, as [`claim_keys`] found it.
@@ -439,6 +462,19 @@ mod tests {
         assert!(text.ends_with(order), "{text}");
         let on_sqlite = r##" SELECT "#key0" FROM "turns" ORDER BY "#turn", "#order0" ASC NULLS LAST, "#order1" ASC LIMIT ?1"##;
         assert_eq!(claim_keys(&due(Some(1))).text, format!("{turns}{on_sqlite}"));
+    }
+
+    #[test]
+    fn at_once_on_sqlite() {
+        for claim in [due(None), due(Some(1))] {
+            let mut keys = claim_keys(&claim).text;
+            // The values of what is set come first.
+            keys = keys.replace("?1", "?3");
+            let expected = format!(
+                r#"UPDATE "jobs" SET "status" = ?1, "count" = "count" + ?2 WHERE ("id") IN ({keys}) RETURNING "id", "user_id", "status", "due", "count""#
+            );
+            assert_eq!(claim_at_once(&claim).text, expected);
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use aggregate::{aggregate, aggregated};
 pub use batch::{Batchable, RowKey, batch_answers};
 pub use candidates::{count_goes_by_search, select_goes_by_search};
 pub use check::check;
-pub use claim::{claim, claim_keys, claim_update};
+pub use claim::{claim, claim_at_once, claim_keys, claim_update};
 pub use ddl::{create_schema, create_table};
 pub use dialect::Dialect;
 pub use introspect::introspect;

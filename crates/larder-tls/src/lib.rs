@@ -1,5 +1,5 @@
-//! Encryption of connections to PostgreSQL, as libpq's `sslmode` asks for it: for larder's store, and for the administrator of
-//! the databases that tests run on.
+//! Encryption of connections to databases. Of those to PostgreSQL as libpq's `sslmode` asks for it: for larder's store, and for
+//! the administrator of the databases that tests run on.
 
 use std::{error::Error, fmt, path::Path, sync::Arc};
 
@@ -12,6 +12,7 @@ use rustls::{
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
+#[cfg(feature = "postgres")]
 pub use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// What is checked of a server's certificate.
@@ -58,7 +59,7 @@ impl Unusable {
 ///
 /// # Errors
 /// When the file cannot be read, or holds no certificate that others can be checked against.
-pub fn connector(check: Check, root_cert: Option<&Path>) -> Result<MakeRustlsConnect, Unusable> {
+pub fn client_config(check: Check, root_cert: Option<&Path>) -> Result<ClientConfig, Unusable> {
     let provider = Arc::new(ring::default_provider());
     let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -69,8 +70,16 @@ pub fn connector(check: Check, root_cert: Option<&Path>) -> Result<MakeRustlsCon
         Check::Authority => Arc::new(AnyHost { authorities: Some(known()?), provider }),
         Check::AuthorityAndHost => known()?,
     };
-    let config = versions.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
+    Ok(versions.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+/// The same for tokio-postgres.
+///
+/// # Errors
+/// As [`client_config`].
+#[cfg(feature = "postgres")]
+pub fn connector(check: Check, root_cert: Option<&Path>) -> Result<MakeRustlsConnect, Unusable> {
+    client_config(check, root_cert).map(MakeRustlsConnect::new)
 }
 
 fn known_authorities(

@@ -10,6 +10,7 @@ pub(crate) async fn open_store(url: &str) -> Result<Arc<dyn Store>> {
         Some("postgres" | "postgresql") => open_postgres(url).await,
         // The empty scheme is that of `:memory:`.
         Some("file" | "memory" | "") => open_libsql(url).await,
+        Some("libsql" | "http" | "https") => open_remote(url).await,
         Some(scheme) => Err(wrong_url(format!("unknown scheme `{scheme}:`"))),
         None => Err(wrong_url("no scheme".to_owned())),
     }
@@ -17,7 +18,7 @@ pub(crate) async fn open_store(url: &str) -> Result<Arc<dyn Store>> {
 
 /// The URL itself may hold a password: it is never shown.
 fn wrong_url(what: String) -> Error {
-    let known = "a database URL begins with postgres:// or file: or memory:";
+    let known = "a database URL begins with postgres:// or file: or memory: or libsql://";
     Error::new(ErrorKind::Config, format!("{what}; {known}"))
 }
 
@@ -38,8 +39,19 @@ async fn open_libsql(url: &str) -> Result<Arc<dyn Store>> {
     Ok(Arc::new(LibsqlStore::open(LibsqlConfig::parse(url)?).await?))
 }
 
+#[cfg(feature = "libsql")]
+async fn open_remote(url: &str) -> Result<Arc<dyn Store>> {
+    use larder_libsql::{RemoteConfig, RemoteStore};
+    Ok(Arc::new(RemoteStore::connect(RemoteConfig::parse(url)?).await?))
+}
+
 #[cfg(not(feature = "libsql"))]
 async fn open_libsql(_: &str) -> Result<Arc<dyn Store>> {
+    Err(without_feature("libsql"))
+}
+
+#[cfg(not(feature = "libsql"))]
+async fn open_remote(_: &str) -> Result<Arc<dyn Store>> {
     Err(without_feature("libsql"))
 }
 

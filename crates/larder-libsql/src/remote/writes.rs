@@ -1,0 +1,348 @@
+//! The lane of writes: one request at a time, in which everything that waits is one transaction.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use larder_core::{
+    Assign, Claim, Error, ErrorKind, Filter, Op, Outcome, Result, Select, Sql, SqlOutcome, Step, Unit, Value,
+    Verb,
+    lane::{Carrier, Item, Lane, LaneLimits, LaneReport},
+};
+use tokio::time::Instant;
+
+use super::{
+    batch::{self, Group},
+    error::{Fate, Lost},
+    pipeline::Server,
+    plan::Verdict,
+    reads::Attempts,
+    sql,
+    stall::Acknowledges,
+    stream::Stream,
+    transaction::{self, Opened, Opening},
+};
+
+/// The most units in a transaction. It bounds how long the first of them waits for the last.
+const GROUP: usize = 64;
+
+/// The most bytes of a request, and of what waits.
+const GROUP_BYTES: usize = 1024 * 1024;
+const WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long a read may take that tells whether the server answers at all.
+const READ: Duration = Duration::from_secs(2);
+
+/// What is to be written.
+pub(crate) enum Write {
+    Unit(Unit),
+    Sql(Sql),
+    /// A transaction that its caller serves.
+    Begin(Opening),
+}
+
+pub(crate) enum Written {
+    Outcomes(Vec<Outcome>),
+    Sql(SqlOutcome),
+    Opened(Opened),
+}
+
+/// One lane for all writers: many at once have stopped sqld for good.
+#[derive(Clone)]
+pub(crate) struct Writes {
+    server: Arc<Server>,
+    lane: Arc<Lane<Write, Written>>,
+    /// How far the server's log was written by what was acknowledged; 0 for nothing.
+    written: Arc<AtomicU64>,
+}
+
+impl Writes {
+    pub(crate) fn new(server: &Arc<Server>) -> Self {
+        let limits = LaneLimits {
+            carriers: 1,
+            batch: GROUP,
+            batch_bytes: GROUP_BYTES,
+            waiting: server.config.queue,
+            waiting_bytes: WAITING_BYTES,
+        };
+        Self { server: Arc::clone(server), lane: Lane::new("writes", limits), written: Arc::default() }
+    }
+
+    pub(crate) async fn run(&self, write: Write, deadline: Instant) -> Result<Written> {
+        let bytes = match &write {
+            Write::Unit(unit) => size(unit),
+            Write::Sql(_) | Write::Begin(_) => 0,
+        };
+        let carried = self.clone();
+        self.lane
+            .send(write, bytes, deadline, |carrier| carried.carry(carrier))
+            .await
+            .map_err(|error| self.server.stall.explain(error))
+    }
+
+    /// How far the server's log was written by what was acknowledged.
+    pub(crate) fn written(&self) -> Option<u64> {
+        Some(self.written.load(Ordering::Acquire)).filter(|index| *index > 0)
+    }
+
+    pub(crate) fn note(&self, index: Option<u64>) {
+        self.written.fetch_max(index.unwrap_or(0), Ordering::AcqRel);
+    }
+
+    pub(crate) fn report(&self) -> LaneReport {
+        self.lane.report()
+    }
+
+    pub(crate) async fn finish(&self) {
+        self.lane.close();
+        self.lane.finished().await;
+    }
+
+    async fn carry(self, mut carrier: Carrier<Write, Written>) {
+        while let Some(items) = carrier.next_batch() {
+            let mut group = Vec::with_capacity(items.len());
+            for item in items {
+                if matches!(item.work, Write::Unit(_)) {
+                    group.push(item);
+                } else {
+                    self.write_together(std::mem::take(&mut group)).await;
+                    self.write_apart(item).await;
+                }
+            }
+            self.write_together(group).await;
+        }
+    }
+
+    async fn write_apart(&self, item: Item<Write, Written>) {
+        let deadline = item.deadline;
+        match item.split() {
+            (Write::Sql(sql), caller) => {
+                let stream = Stream::new(&self.server, deadline);
+                let answer = self.watch(stream.transaction(sql::execute(&stream, &sql))).await;
+                self.note(stream.replication_index().await);
+                stream.close().await;
+                caller.answer(answer.map(Written::Sql));
+            }
+            (Write::Begin(opening), caller) => {
+                let stream = Stream::new(&self.server, deadline);
+                match transaction::open(&stream, opening).await {
+                    Ok((opened, steps)) => {
+                        caller.answer(Ok(Written::Opened(opened)));
+                        transaction::serve(&stream, steps).await;
+                        self.note(stream.replication_index().await);
+                    }
+                    Err(error) => caller.answer(Err(error)),
+                }
+                stream.close().await;
+            }
+            (Write::Unit(_), _) => {}
+        }
+    }
+
+    async fn write_together(&self, mut items: Vec<Item<Write, Written>>) {
+        if items.len() > 1 {
+            let units: Vec<_> = items.iter().filter_map(|item| unit(&item.work)).collect();
+            let deadline = items.iter().map(|item| item.deadline).max().unwrap_or_else(Instant::now);
+            let group = self.watch(batch::write(&self.server, &units, deadline)).await;
+            if let Some(Ok(Group::Committed(verdicts, index))) = group {
+                self.note(index);
+                let mut left = Vec::new();
+                for (item, verdict) in items.into_iter().zip(verdicts) {
+                    match verdict {
+                        Verdict::Done(outcomes) => item.answer(Ok(Written::Outcomes(outcomes))),
+                        Verdict::Failed(error) => item.answer(Err(error)),
+                        Verdict::Unexplained | Verdict::NotRun => left.push(item),
+                    }
+                }
+                items = left;
+            } else if let Some(Err(lost)) = group
+                && lost.fate == Fate::Unknown
+            {
+                for item in items {
+                    self.settle(item, lost.clone()).await;
+                }
+                return;
+            }
+        }
+        // Nothing of these is written: each is executed alone, where only those fail that fail by themselves.
+        for item in items {
+            self.write_one(item).await;
+        }
+    }
+
+    async fn write_one(&self, item: Item<Write, Written>) {
+        let Some(unit) = unit(&item.work) else { return };
+        let answer = self.attempt(unit, item.deadline, false).await;
+        match answer {
+            Ok(outcomes) => item.answer(Ok(Written::Outcomes(outcomes))),
+            Err(lost) if lost.fate == Fate::Unknown => self.settle(item, lost).await,
+            Err(lost) => item.answer(Err(lost.error)),
+        }
+    }
+
+    /// After a request of which nobody knows what became of it: executes again what does no harm when it is executed twice.
+    async fn settle(&self, item: Item<Write, Written>, lost: Lost) {
+        let Some(unit) = unit(&item.work).filter(|unit| is_idempotent(unit)) else {
+            return item.answer(Err(lost.of_write()));
+        };
+        let mut attempts = Attempts::new(self.server.config.retry, item.deadline);
+        let mut lost = lost;
+        loop {
+            if attempts.next(lost.clone()).await.is_err() {
+                return item.answer(Err(lost.of_write()));
+            }
+            match self.attempt(unit, item.deadline, true).await {
+                Ok(outcomes) => return item.answer(Ok(Written::Outcomes(outcomes))),
+                Err(again) if again.fate == Fate::Refused => return item.answer(Err(again.error)),
+                // It still is not known what became of the first.
+                Err(again) => lost = Lost { fate: Fate::Unknown, ..again },
+            }
+        }
+    }
+
+    /// Executes one unit; `again` when it may have been executed before.
+    async fn attempt(&self, unit: &Unit, deadline: Instant, again: bool) -> Result<Vec<Outcome>, Lost> {
+        let mut attempts = Attempts::new(self.server.config.retry, deadline);
+        let verdict = loop {
+            if again && matches!(unit.steps[..], [Step { verb: Verb::Claim(_), .. }]) {
+                break Verdict::Unexplained;
+            }
+            match self.watch(batch::write(&self.server, &[unit], deadline)).await {
+                None => break Verdict::Unexplained,
+                Some(Ok(Group::Committed(verdicts, index))) => {
+                    self.note(index);
+                    break verdicts.into_iter().next().unwrap_or(Verdict::NotRun);
+                }
+                Some(Ok(Group::Refused(error))) => return Err(Lost::refused(error)),
+                Some(Err(lost)) if lost.fate == Fate::NotSent => attempts.next(lost).await?,
+                Some(Err(lost)) => return Err(lost),
+            }
+        };
+        let ended = match verdict {
+            Verdict::Done(outcomes) => Ok(outcomes),
+            Verdict::Failed(error) => Err(Lost::refused(error)),
+            Verdict::Unexplained | Verdict::NotRun => self.statement_by_statement(unit, deadline, again).await,
+        };
+        match ended {
+            Err(lost) if again && is_own_key_taken(unit, &lost.error) => Ok(inserted(unit)),
+            ended => ended,
+        }
+    }
+
+    async fn statement_by_statement(
+        &self,
+        unit: &Unit,
+        deadline: Instant,
+        again: bool,
+    ) -> Result<Vec<Outcome>, Lost> {
+        let stream = Stream::new(&self.server, deadline);
+        let work = async {
+            if again && let Some(claimed) = claimed_before(unit) {
+                let outcomes = stream.unit(&Unit::default().then(Verb::Select(claimed))).await?;
+                if outcomes.first().is_some_and(|claimed| claimed.rows() > 0) {
+                    return Ok(outcomes);
+                }
+            }
+            stream.unit(unit).await
+        };
+        let answer = self.watch(stream.transaction(work)).await;
+        let (index, lost) = (stream.replication_index().await, stream.lost().await);
+        stream.close().await;
+        self.note(index);
+        answer.map_err(|error| lost.unwrap_or_else(|| Lost::refused(error)))
+    }
+
+    /// Waits for a write, suspicious of a server that takes none.
+    async fn watch<T: Acknowledges>(&self, write: impl Future<Output = T>) -> T {
+        let read = async {
+            let unit = Unit::default();
+            batch::read(&self.server, &[&unit], Instant::now() + READ).await.is_ok()
+        };
+        self.server.stall.watch(write, read).await
+    }
+}
+
+impl Acknowledges for Option<Result<Group, Lost>> {
+    fn is_taken(&self) -> bool {
+        matches!(self, Some(Ok(Group::Committed(..))))
+    }
+}
+
+fn unit(write: &Write) -> Option<&Unit> {
+    match write {
+        Write::Unit(unit) => Some(unit),
+        Write::Sql(_) | Write::Begin(_) => None,
+    }
+}
+
+/// About how many bytes a unit is, for a request that is not to become too large.
+fn size(unit: &Unit) -> usize {
+    let of_value = |value: &Value| match value {
+        Value::Text(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len() * 4 / 3,
+        Value::Json(json) => json.to_string().len(),
+        _ => 40,
+    };
+    let of_step = |step: &Step| match &step.verb {
+        Verb::Insert(insert) => insert.rows.iter().flatten().map(of_value).sum(),
+        Verb::Upsert(upsert) => upsert.row.iter().map(of_value).sum(),
+        _ => 0,
+    };
+    unit.steps.iter().map(of_step).sum()
+}
+
+/// Does it do nothing, and answer the same, when it was executed before? Inserts carry their id, claims their token.
+fn is_idempotent(unit: &Unit) -> bool {
+    is_insert(unit) || claimed_before(unit).is_some()
+}
+
+fn is_insert(unit: &Unit) -> bool {
+    let is_insert = |step: &Step| matches!(&step.verb, Verb::Insert(insert) if !insert.rows.is_empty());
+    !unit.steps.is_empty() && unit.steps.iter().all(is_insert)
+}
+
+/// Is the key that is taken the one that the unit itself gives its first row?
+fn is_own_key_taken(unit: &Unit, error: &Error) -> bool {
+    let Some(Step { verb: Verb::Insert(insert), .. }) = unit.steps.first() else { return false };
+    let table = insert.table;
+    is_insert(unit)
+        && matches!(
+            error.kind(),
+            ErrorKind::Conflict { entity, field }
+                if *entity == table.entity && *field == table.names(table.primary_key)
+        )
+}
+
+fn inserted(unit: &Unit) -> Vec<Outcome> {
+    let count = |step: &Step| match &step.verb {
+        Verb::Insert(insert) => Outcome::Count(insert.rows.len() as u64),
+        _ => Outcome::Count(0),
+    };
+    unit.steps.iter().map(count).collect()
+}
+
+/// The rows that a claim has claimed, when it marks them with a token that no other one has.
+fn claimed_before(unit: &Unit) -> Option<Select> {
+    let [Step { verb: Verb::Claim(claim), .. }] = &unit.steps[..] else { return None };
+    let Claim { table, order, set, .. } = claim;
+    let is_set = |(column, assign): &(usize, Assign)| match assign {
+        Assign::Set(value) if !value.is_null() => {
+            Some(Filter::Compare { column: *column, op: Op::Eq, value: value.clone() })
+        }
+        _ => None,
+    };
+    let has_token = set.iter().any(|(_, assign)| matches!(assign, Assign::Set(Value::Uuid(_))));
+    has_token.then(|| Select {
+        table,
+        owner: None,
+        filter: Filter::All(set.iter().filter_map(is_set).collect()),
+        order: order.clone(),
+        after: None,
+        offset: 0,
+        limit: Some(claim.limit.into()),
+    })
+}
