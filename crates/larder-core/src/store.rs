@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{ColumnType, Outcome, Result, Row, Unit, Value, Verb, lane::LaneReport};
+use crate::{ColumnType, Error, Outcome, Result, Row, Unit, Value, Verb, lane::LaneReport};
 
 /// A database as larder sees it. Object-safe: the facade holds an `Arc<dyn Store>`.
 ///
@@ -190,7 +190,7 @@ pub struct SqlOutcome {
 }
 
 /// What [`Store::health`] found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Health {
     /// The database and its version, as a person would name it: `PostgreSQL 15.18`.
@@ -202,12 +202,37 @@ pub struct Health {
     /// For how long the database has answered reads and taken no writes; `None` when that is not suspected. Then it probably
     /// has to be restarted.
     pub writes_stalled: Option<Duration>,
+    /// How far the replica is that reads are answered by; none when the database itself is read.
+    pub replica: Option<ReplicaReport>,
+}
+
+/// How a replica follows its primary.
+#[derive(Debug, Clone)]
+pub struct ReplicaReport {
+    /// The end of the primary's log, as the primary counts, when the replica was brought up to it last; none when the
+    /// primary's database was empty. A primary that was killed begins to count anew.
+    pub reached: Option<u64>,
+    /// How many writes of this process are not known to be in the replica yet.
+    pub outstanding: u64,
+    /// For how long it has not been brought up to the primary; none when it was not since it was opened.
+    pub age: Option<Duration>,
+    /// Why it does not follow at the moment, if it does not.
+    pub failing: Option<ReplicaFailure>,
+}
+
+/// Why a replica does not follow its primary.
+#[derive(Debug, Clone)]
+pub struct ReplicaFailure {
+    /// For how long.
+    pub since: Duration,
+    /// The last error.
+    pub error: Error,
 }
 
 impl Health {
     /// The answer of a database of this version.
     pub fn new(version: impl Into<String>, round_trip: Duration) -> Self {
-        Self { version: version.into(), round_trip, lanes: Vec::new(), writes_stalled: None }
+        Self { version: version.into(), round_trip, lanes: Vec::new(), writes_stalled: None, replica: None }
     }
 
     /// Adds what the store's lanes have carried.
@@ -221,6 +246,12 @@ impl Health {
     #[must_use]
     pub fn with_writes_stalled(mut self, stalled: Option<Duration>) -> Self {
         self.writes_stalled = stalled;
+        self
+    }
+    /// Says how far the replica is.
+    #[must_use]
+    pub fn with_replica(mut self, replica: ReplicaReport) -> Self {
+        self.replica = Some(replica);
         self
     }
 }

@@ -28,6 +28,8 @@ mod pool;
 mod queue;
 mod reader;
 mod remote;
+#[cfg(feature = "replica")]
+mod replica;
 mod shared;
 mod sql;
 mod statement;

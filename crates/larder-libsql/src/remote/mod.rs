@@ -24,5 +24,9 @@ mod wire;
 mod writes;
 
 pub use config::{Endpoint, RemoteConfig};
+#[cfg(feature = "replica")]
+pub(crate) use connect::Connector;
 pub use store::RemoteStore;
+#[cfg(feature = "replica")]
+pub(crate) use token::Tokens;
 pub use token::{Token, TokenSource};

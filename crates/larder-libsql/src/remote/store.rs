@@ -117,10 +117,7 @@ impl fmt::Debug for RemoteStore {
 #[async_trait]
 impl Store for RemoteStore {
     fn supports(&self, capability: Capability) -> bool {
-        matches!(
-            capability,
-            Capability::Sql | Capability::Durable | Capability::ReadsDuringTransaction
-        )
+        matches!(capability, Capability::Sql | Capability::Durable | Capability::ReadsDuringTransaction)
     }
 
     async fn execute(&self, verb: Verb) -> Result<Outcome> {
@@ -172,8 +169,9 @@ impl Store for RemoteStore {
         self.closed.store(true, Ordering::Release);
         let finish = async { tokio::join!(self.reads.finish(), self.writes.finish()) };
         let wait = self.server.config.timeout;
-        timeout(wait, finish).await.map(|_| ()).map_err(|_| {
-            Error::new(ErrorKind::Timeout, "what was accepted is not finished")
-        })
+        timeout(wait, finish)
+            .await
+            .map(|_| ())
+            .map_err(|_| Error::new(ErrorKind::Timeout, "what was accepted is not finished"))
     }
 }

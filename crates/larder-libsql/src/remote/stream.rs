@@ -5,7 +5,8 @@ use std::future::Future;
 use larder_core::{Error, ErrorKind, Outcome, Result, Unit};
 use larder_sql::{Rendered, Statements};
 use libsql_hrana::proto::{
-    CloseStreamReq, DescribeResult, DescribeStreamReq, ExecuteStreamReq, SequenceStreamReq, StmtResult, StreamRequest, StreamResponse,
+    CloseStreamReq, DescribeResult, DescribeStreamReq, ExecuteStreamReq, SequenceStreamReq, StmtResult,
+    StreamRequest, StreamResponse,
 };
 use tokio::{sync::Mutex, time::Instant};
 
@@ -95,8 +96,7 @@ impl<'a> Stream<'a> {
 
     /// What a statement takes and answers.
     pub(crate) async fn describe(&self, sql: &str) -> Result<DescribeResult, Failure> {
-        let request =
-            DescribeStreamReq { sql: Some(sql.to_owned()), sql_id: None, replication_index: None };
+        let request = DescribeStreamReq { sql: Some(sql.to_owned()), sql_id: None, replication_index: None };
         match self.send(StreamRequest::Describe(request)).await? {
             StreamResponse::Describe(answer) => Ok(answer.result),
             other => Err(unexpected(&other)),

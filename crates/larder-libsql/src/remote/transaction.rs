@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use larder_core::{
-    Begin, Error, ErrorKind, Outcome, Result, Sql, SqlOutcome, Transaction, Unit, Verb,
-};
+use larder_core::{Begin, Error, ErrorKind, Outcome, Result, Sql, SqlOutcome, Transaction, Unit, Verb};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
@@ -77,9 +75,11 @@ pub(crate) async fn serve(stream: &Stream<'_>, mut serving: Serving) {
             None => return,
             Some(Call::Verb(verb, reply)) => {
                 let ran = stream.unit(&Unit::default().then(verb)).await;
-                drop(reply.send(ran.and_then(|outcomes| {
-                    outcomes.into_iter().next().ok_or_else(ended_by_server)
-                })));
+                drop(
+                    reply.send(
+                        ran.and_then(|outcomes| outcomes.into_iter().next().ok_or_else(ended_by_server)),
+                    ),
+                );
             }
             Some(Call::Sql(sql, reply)) => drop(reply.send(sql::execute(stream, &sql).await)),
             Some(Call::End(commit, reply)) => {

@@ -225,7 +225,9 @@ impl Writes {
         let ended = match verdict {
             Verdict::Done(outcomes) => Ok(outcomes),
             Verdict::Failed(error) => Err(Lost::refused(error)),
-            Verdict::Unexplained | Verdict::NotRun => self.statement_by_statement(unit, deadline, again).await,
+            Verdict::Unexplained | Verdict::NotRun => {
+                self.statement_by_statement(unit, deadline, again).await
+            }
         };
         match ended {
             Err(lost) if again && is_own_key_taken(unit, &lost.error) => Ok(inserted(unit)),
