@@ -72,8 +72,8 @@ pub use scope::{SystemScope, UserScope};
 pub use secret::Secret;
 pub use statistics::Totals;
 pub use store::{
-    Begin, Capability, Health, ReplicaFailure, ReplicaReport, SCHEMA_LOCK_WAIT, Sql, SqlOutcome, Store,
-    Transaction,
+    Begin, Capability, Freshness, Health, ReplicaFailure, ReplicaReport, SCHEMA_LOCK_WAIT, Sql, SqlOutcome,
+    Store, Transaction,
 };
 pub use table::{
     Column, ColumnType, Condition, EnumType, ForeignKey, Index, Literal, MAX_VALUE_BYTES, Rule, Source,

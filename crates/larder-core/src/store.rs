@@ -1,6 +1,6 @@
 //! The port: what a database driver implements.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -50,7 +50,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// `Unsupported` when the store has no [`Capability::Sql`]; else as [`execute`](Store::execute).
     async fn sql(&self, sql: Sql) -> Result<SqlOutcome>;
 
-    /// Asks the database whether it is there, by a round trip.
+    /// A handle on the same database whose reads are so fresh, for a replica; `None` when those of this handle are already, as
+    /// they always are where the database itself is read. It writes as this one does, and closing one closes both.
+    fn reading(&self, freshness: Freshness) -> Option<Arc<dyn Store>>;
+
+    /// Asks the database whether it is there, by a round trip. A replica says how far it is and does not ask its primary.
     ///
     /// # Errors
     /// Those of the connection.
@@ -116,6 +120,18 @@ pub enum Begin {
     /// Where a table can only be altered by building it anew, replacing a parent deletes none of its children; references are
     /// checked by the commit at the latest, which fails with `MissingParent` when one points nowhere.
     Schema,
+}
+
+/// How fresh the reads of a handle are, outside of transactions. It makes a difference on a replica alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Freshness {
+    /// A read sees at least what was written before it through any handle of this process on this replica. It waits until the
+    /// replica holds that, as long as the store was configured to, and then answers `Timeout`, or `Unavailable` when the
+    /// primary cannot be reached.
+    #[default]
+    Fresh,
+    /// A read sees what the replica holds, and waits for nothing.
+    Local,
 }
 
 /// What some stores can do and others cannot. Conformance prints and counts the cases that a store's missing

@@ -41,4 +41,6 @@ mod writer;
 
 pub use config::{LibsqlConfig, Location, Synchronous};
 pub use remote::{Endpoint, RemoteConfig, RemoteStore, Token, TokenSource};
+#[cfg(feature = "replica")]
+pub use replica::{ReplicaConfig, ReplicaStore};
 pub use store::LibsqlStore;

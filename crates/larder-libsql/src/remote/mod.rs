@@ -23,6 +23,8 @@ mod transaction;
 mod wire;
 mod writes;
 
+#[cfg(feature = "replica")]
+pub(crate) use config::OPTIONS;
 pub use config::{Endpoint, RemoteConfig};
 #[cfg(feature = "replica")]
 pub(crate) use connect::Connector;

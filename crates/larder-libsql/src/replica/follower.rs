@@ -94,15 +94,17 @@ impl Follower {
         self.0.asked.notify_one();
     }
 
+    /// Are there writes that the file may not hold yet?
+    pub(super) fn is_behind(&self) -> bool {
+        self.0.is_behind.load(Ordering::Acquire)
+    }
+
     /// Waits until the file holds everything that was written before. When the primary has been out of reach for as long as
     /// `patience` already, that is not waited for again.
     ///
     /// # Errors
     /// `Timeout`, `Unavailable` or why else syncs fail, when it does not get there in time.
     pub(super) async fn catch_up(&self, patience: Duration) -> Result<()> {
-        if !self.0.is_behind.load(Ordering::Acquire) {
-            return Ok(());
-        }
         let mut progress = self.0.progress.subscribe();
         let (wanted, failing) = {
             let progress = progress.borrow_and_update();

@@ -1,6 +1,6 @@
 //! The primary's log, as libSQL's replicator reads it: from where the file is to where the primary is.
 
-use std::{path::Path, pin::Pin};
+use std::{pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
@@ -13,7 +13,10 @@ use libsql_replication::{
 };
 use prost::Message;
 
-use super::primary::{Answer, Primary};
+use super::{
+    place::Place,
+    primary::{Answer, Primary},
+};
 
 /// A reader of the log. It knows how far the file is, on the disk too, so that the next process goes on from there.
 ///
@@ -22,6 +25,8 @@ use super::primary::{Answer, Primary};
 pub(super) struct Log {
     primary: Primary,
     meta: WalIndexMeta,
+    /// Nobody else gets the file while something is written to it.
+    _place: Arc<Place>,
     session: Option<Bytes>,
     /// The frame that was received last, committed or not.
     received: Option<FrameNo>,
@@ -30,10 +35,11 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// The log that the file at `path` follows.
-    pub(super) async fn open(primary: Primary, path: &Path) -> Result<Self, MetaError> {
-        let meta = WalIndexMeta::open_prefixed(path).await?;
-        Ok(Self { primary, received: meta.current_frame_no(), meta, session: None, end: None })
+    /// The log that the file follows.
+    pub(super) async fn open(primary: Primary, place: Arc<Place>) -> Result<Self, MetaError> {
+        let meta = WalIndexMeta::open_prefixed(place.path()).await?;
+        let received = meta.current_frame_no();
+        Ok(Self { primary, meta, _place: place, session: None, received, end: None })
     }
 
     /// The last frame that the file holds.

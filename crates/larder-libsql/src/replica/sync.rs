@@ -88,10 +88,10 @@ impl Syncer {
 
 impl Source {
     async fn open(&self) -> Result<Replicator<Log, SqliteInjector>> {
-        let path = self.place.path();
+        let path = self.place.path().to_owned();
         let primary = Primary::new(&self.remote, self.ended.clone())?;
-        let log = Log::open(primary, path).await.map_err(|error| explain(error.into()))?;
-        Replicator::new_sqlite(log, path.to_owned(), 0, None).await.map_err(explain)
+        let log = Log::open(primary, Arc::clone(&self.place)).await.map_err(|error| explain(error.into()))?;
+        Replicator::new_sqlite(log, path, 0, None).await.map_err(explain)
     }
 }
 
