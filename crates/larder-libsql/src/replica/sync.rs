@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use larder_core::{Error, ErrorKind, Result};
@@ -25,6 +26,12 @@ use crate::{
 
 /// After so many pages the write-ahead log is moved into the file.
 const MANY: u64 = 1_000;
+
+/// After so many that readers kept from being moved, the readers are waited for.
+const TOO_MANY: u64 = 4 * MANY;
+
+/// How long they are waited for; syncs wait too.
+const READERS: Duration = Duration::from_secs(1);
 
 /// What syncs a file: libSQL's replicator, which injects the pages of the log's transactions, between larder's own client of
 /// the log and larder's own care of the file.
@@ -168,7 +175,8 @@ struct Checkpoints {
 
 impl Checkpoints {
     fn of(path: &Path) -> Self {
-        let config = LibsqlConfig::new(Location::File(PathBuf::from(path)));
+        let mut config = LibsqlConfig::new(Location::File(PathBuf::from(path)));
+        config.busy_timeout = READERS;
         Self { config, database: None, moved: 0 }
     }
 
@@ -179,15 +187,19 @@ impl Checkpoints {
         if (self.moved..self.moved + MANY).contains(&frame) {
             return;
         }
-        self.moved = frame;
+        let is_overdue = !(self.moved..self.moved + TOO_MANY).contains(&frame);
         let (config, database) = (self.config.clone(), self.database.take());
         let made = spawn_blocking(move || {
             let database = database.map_or_else(|| open_checkpointer(&config), Ok)?;
-            database.checkpoint();
-            Ok::<_, Error>(database)
+            let is_all = database.checkpoint() || is_overdue && database.empty_log().is_ok();
+            Ok::<_, Error>((is_all, database))
         });
         match made.await {
-            Ok(Ok(database)) => self.database = Some(database),
+            Ok(Ok((is_all, database))) => {
+                self.database = Some(database);
+                // What a reader still has open is moved after the next sync.
+                self.moved = if is_all { frame } else { self.moved };
+            }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the replica's write-ahead log could not be moved into it")
             }
