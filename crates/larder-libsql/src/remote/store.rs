@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     config::RemoteConfig,
     pipeline::Server,
+    plan::is_read,
     reads::Reads,
     transaction::{Opening, RemoteTransaction},
     writes::{Write, Writes, Written},
@@ -94,7 +95,7 @@ impl RemoteStore {
         for step in &unit.steps {
             larder_sql::check(&step.verb)?;
         }
-        if unit.steps.iter().all(|step| step.verb.is_read()) {
+        if is_read(&unit) {
             return self.reads.run(unit, self.deadline()).await;
         }
         match self.writes.run(Write::Unit(unit), self.deadline()).await? {
