@@ -15,10 +15,13 @@
 //! For tests of what happens when things fail there are the signals ([`Postgres::freeze`], [`Postgres::kill`], …), a
 //! [`Proxy`] that cuts connections, and [`poll_until`], which waits for a condition in place of a sleep.
 
+mod background;
 mod error;
+mod place;
 mod poll;
 mod postgres;
 mod proxy;
+mod supervisor;
 
 pub use error::TestingError;
 pub use poll::poll_until;

@@ -3,12 +3,12 @@
 use std::process::Command;
 
 use crate::TestingError;
+use crate::place::Owner;
 
 /// An unprivileged user of this machine.
 pub(super) struct Account {
     pub(super) name: &'static str,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
+    pub(super) owner: Owner,
 }
 
 impl Account {
@@ -26,7 +26,7 @@ impl Account {
     }
 
     fn look_up(name: &'static str) -> Option<Self> {
-        Some(Self { name, uid: id(&["-u", name])?, gid: id(&["-g", name])? })
+        Some(Self { name, owner: Owner { uid: id(&["-u", name])?, gid: id(&["-g", name])? } })
     }
 }
 

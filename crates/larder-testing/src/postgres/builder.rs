@@ -6,11 +6,11 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::background::Background;
 use super::login::Login;
 use super::server::{Keeper, Server};
 use super::{POSTGRES_URL, Postgres, binaries, local};
 use crate::TestingError;
+use crate::background::Background;
 
 /// How a server is found or started; [`Postgres::builder`] begins one.
 #[derive(Debug, Default)]

@@ -4,9 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::local::random_hex;
 use super::server::Server;
 use crate::TestingError;
+use crate::place::random_hex;
 
 /// A database of one test: empty, or a copy of a [`Template`].
 ///

@@ -9,11 +9,12 @@ use testcontainers::runners::AsyncRunner;
 use testcontainers::{GenericImage, ImageExt};
 use url::Url;
 
-use super::background::Background;
-use super::local::{options, random_hex};
+use super::local::options;
 use super::login::Login;
 use super::server::{Keeper, Server};
 use crate::TestingError;
+use crate::background::Background;
+use crate::place::random_hex;
 
 const IMAGE: &str = "postgres";
 const TAG: &str = "17";

@@ -10,7 +10,6 @@ use tokio::sync::OnceCell;
 use crate::TestingError;
 
 mod account;
-mod background;
 mod binaries;
 mod builder;
 mod database;
@@ -20,7 +19,7 @@ mod local;
 mod login;
 mod pool;
 mod server;
-mod supervisor;
+mod supervised;
 
 pub use builder::PostgresBuilder;
 pub use database::{PostgresDatabase, Template};
@@ -112,7 +111,7 @@ impl Postgres {
     /// # Errors
     /// When the server is not one that was started from local binaries, or does not end.
     pub async fn stop(&self) -> Result<(), TestingError> {
-        self.server.supervisor()?.lock().await.end("INT").await
+        self.server.supervisor()?.lock().await.stop().await
     }
 
     /// Kills every process of the server at once (SIGKILL), as a crash does.
@@ -120,7 +119,7 @@ impl Postgres {
     /// # Errors
     /// When the server is not one that was started from local binaries, or does not end.
     pub async fn kill(&self) -> Result<(), TestingError> {
-        self.server.supervisor()?.lock().await.end("KILL").await
+        self.server.supervisor()?.lock().await.kill().await
     }
 
     /// Kills the process of one session (SIGKILL), which `pg_backend_pid()` names; does nothing when there is none. The
@@ -154,7 +153,7 @@ impl Postgres {
     /// When the server is not one that was started from local binaries, or does not end or start.
     pub async fn restart(&self) -> Result<(), TestingError> {
         let mut supervisor = self.server.supervisor()?.lock().await;
-        supervisor.end("INT").await?;
+        supervisor.stop().await?;
         supervisor.start().await
     }
 }

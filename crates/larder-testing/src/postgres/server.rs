@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::background::Background;
 use super::login::{Login, reason};
 use super::pool::Pool;
-use super::supervisor::Supervisor;
+use super::supervised::PostgresService;
 use crate::TestingError;
+use crate::background::Background;
+use crate::supervisor::Supervisor;
 
 /// Shared by the handle of the server and those of its databases: the last one ends it.
 pub(super) struct Server {
@@ -25,7 +26,7 @@ pub(super) struct Server {
 /// Who ends the server.
 pub(super) enum Keeper {
     /// We do, through the supervisor.
-    Ours(Box<Mutex<Supervisor>>),
+    Ours(Box<Mutex<Supervisor<PostgresService>>>),
     /// Nobody of us: its URL was given.
     Theirs,
     #[cfg(feature = "docker")]
@@ -97,7 +98,7 @@ impl Server {
     }
 
     /// The supervisor, for tests that stop or freeze the server.
-    pub(super) fn supervisor(&self) -> Result<&Mutex<Supervisor>, TestingError> {
+    pub(super) fn supervisor(&self) -> Result<&Mutex<Supervisor<PostgresService>>, TestingError> {
         match &self.keeper {
             Keeper::Ours(supervisor) => Ok(supervisor),
             _ => Err(TestingError::new(format!(

@@ -8,13 +8,13 @@ use crate::TestingError;
 
 /// A thread of its own for one server's administration: a test's runtime ends with the test, and with a runtime end its
 /// connections.
-pub(super) struct Background {
+pub(crate) struct Background {
     /// `None` only while dropped.
     runtime: Option<Runtime>,
 }
 
 impl Background {
-    pub(super) fn start() -> Result<Self, TestingError> {
+    pub(crate) fn start() -> Result<Self, TestingError> {
         let runtime =
             Builder::new_multi_thread().worker_threads(1).thread_name("larder-testing").enable_all().build();
         let runtime = runtime.map_err(TestingError::caused("cannot start a runtime"))?;
@@ -22,7 +22,7 @@ impl Background {
     }
 
     /// Runs `work` here, whatever runtime waits for it.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, TestingError> {
@@ -32,7 +32,7 @@ impl Background {
     }
 
     /// Runs `work` here without waiting for it.
-    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         if let Some(runtime) = &self.runtime {
             runtime.spawn(work);
         }

@@ -1,7 +1,8 @@
 //! The shell that runs a server for us, and ends it when we end.
 
+use std::ffi::OsString;
+use std::future::Future;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -10,20 +11,36 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
-use super::account::Account;
+use crate::place::{Owner, free_ports};
 use crate::{TestingError, poll_until};
 
 /// Generous, for machines that are busy with other tests: only a server that hangs meets it.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What differs between the servers.
+pub(crate) trait Service: Send {
+    const NAME: &'static str;
+    /// The server's own part of the shell's script; see `supervisor.sh`.
+    const SCRIPT: &'static str;
+    /// How many ports it listens on.
+    const PORTS: usize;
+    /// The signal that asks for an orderly end.
+    const STOP: &'static str;
+
+    /// Does the process `pid`, and no other, answer on these ports?
+    fn is_ready(&self, directory: &Path, pid: u32, ports: &[u16]) -> impl Future<Output = bool> + Send;
+}
 
 /// A server's supervisor; see `supervisor.sh` for the other side of the talk.
-pub(super) struct Supervisor {
+pub(crate) struct Supervisor<S> {
+    service: S,
     child: Child,
     /// `None` only while dropped. When the pipe closes, the supervisor ends the server and removes the directory.
     orders: Option<ChildStdin>,
     answers: UnboundedReceiver<Answer>,
     directory: PathBuf,
-    port: u16,
+    /// Empty before the first start.
+    ports: Vec<u16>,
     /// The server's process id while it runs.
     running: Option<u32>,
 }
@@ -48,25 +65,24 @@ impl Answer {
     }
 }
 
-impl Supervisor {
-    /// Starts the shell, which makes a database cluster in `directory`; [`start`](Self::start) then runs the server.
-    pub(super) async fn prepare(
+impl<S: Service> Supervisor<S> {
+    /// Starts the shell, which prepares `directory` and removes it in the end; [`start`](Self::start) then runs the server.
+    pub(crate) async fn prepare(
+        service: S,
         directory: PathBuf,
-        binaries: &Path,
-        locale: &str,
-        options: &[String],
-        account: Option<&Account>,
+        arguments: impl IntoIterator<Item = OsString>,
+        owner: Option<Owner>,
     ) -> Result<Self, TestingError> {
         let mut command = Command::new("sh");
-        command.arg("-c").arg(include_str!("supervisor.sh")).arg("supervisor");
-        command.arg(&directory).arg(binaries).arg(locale).args(options);
+        command.arg("-c").arg(format!("{}{}", S::SCRIPT, include_str!("supervisor.sh"))).arg("supervisor");
+        command.arg(&directory).args(arguments);
         // The environment could hold PGOPTIONS, a locale and the like. C, as we look for words in the log.
         command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path))).env("LC_ALL", "C");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).current_dir("/");
         // Ctrl-C is for the tests; the supervisor sees them end and cleans up.
         command.process_group(0);
-        if let Some(account) = account {
-            command.uid(account.uid).gid(account.gid);
+        if let Some(owner) = owner {
+            command.uid(owner.uid).gid(owner.gid);
         }
         let mut child = command.spawn().map_err(TestingError::caused("cannot run sh"))?;
         let (sender, answers) = unbounded_channel();
@@ -74,30 +90,33 @@ impl Supervisor {
             std::thread::spawn(move || listen(stdout, &sender));
         }
         let orders = child.stdin.take();
-        let mut supervisor = Self { child, orders, answers, directory, port: 0, running: None };
+        let ports = Vec::new();
+        let mut supervisor = Self { service, child, orders, answers, directory, ports, running: None };
         match supervisor.answer().await? {
             Answer::Prepared => Ok(supervisor),
-            _ => Err(supervisor.failed(&format!("{} failed", binaries.join("initdb").display()))),
+            _ => Err(supervisor.failed("its data could not be prepared")),
         }
     }
 
-    pub(super) fn port(&self) -> u16 {
-        self.port
+    /// [`Service::PORTS`] of them, once it was started; they stay the same.
+    pub(crate) fn ports(&self) -> &[u16] {
+        &self.ports
     }
 
-    /// Runs the server, on the port that it had before if it had one; does nothing when it runs.
-    pub(super) async fn start(&mut self) -> Result<(), TestingError> {
+    /// Runs the server, on the ports that it had before if it had any; does nothing when it runs.
+    pub(crate) async fn start(&mut self) -> Result<(), TestingError> {
         const ATTEMPTS: u32 = 20;
-        let first = self.port == 0;
+        let first = self.ports.is_empty();
         for _ in 0..ATTEMPTS {
             if self.running.is_some() {
                 return Ok(());
             }
             if first {
-                self.port = free_port()?;
+                self.ports = free_ports(S::PORTS)?;
             }
             let logged_before = self.log().len();
-            self.order(&format!("start {}", self.port))?;
+            let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
+            self.order(&format!("start {}", ports.join(" ")))?;
             let Answer::Started(pid) = self.answer().await? else {
                 return Err(self.failed("the server did not start"));
             };
@@ -105,7 +124,7 @@ impl Supervisor {
                 self.running = Some(pid);
                 return Ok(());
             }
-            // The port, taken since we looked; or, after a kill, the shared memory of processes not gone yet.
+            // A port, taken since we looked; or, after a kill, the shared memory of processes not gone yet.
             if !self.log().get(logged_before..).is_some_and(|log| log.contains("in use")) {
                 return Err(self.failed("the server did not start"));
             }
@@ -114,8 +133,17 @@ impl Supervisor {
         Err(self.failed(&format!("the server did not start in {ATTEMPTS} attempts")))
     }
 
-    /// Sends INT (an orderly stop), KILL (to every process of the server) and waits for the end.
-    pub(super) async fn end(&mut self, signal: &str) -> Result<(), TestingError> {
+    /// Stops the server in an orderly way, and waits for the end.
+    pub(crate) async fn stop(&mut self) -> Result<(), TestingError> {
+        self.end(S::STOP).await
+    }
+
+    /// Kills every process of the server, and waits for the end.
+    pub(crate) async fn kill(&mut self) -> Result<(), TestingError> {
+        self.end("KILL").await
+    }
+
+    async fn end(&mut self, signal: &str) -> Result<(), TestingError> {
         if self.running.is_none() {
             return Ok(());
         }
@@ -126,12 +154,12 @@ impl Supervisor {
     }
 
     /// Sends STOP or CONT to every process of the server.
-    pub(super) async fn signal(&mut self, signal: &str) -> Result<(), TestingError> {
+    pub(crate) async fn signal(&mut self, signal: &str) -> Result<(), TestingError> {
         self.order_signal(signal).await
     }
 
     /// Sends a signal to one process of the server; to none, when it has no such process.
-    pub(super) async fn signal_backend(&mut self, signal: &str, pid: u32) -> Result<(), TestingError> {
+    pub(crate) async fn signal_backend(&mut self, signal: &str, pid: u32) -> Result<(), TestingError> {
         self.order_signal(&format!("{signal} {pid}")).await
     }
 
@@ -148,10 +176,11 @@ impl Supervisor {
 
     /// False when the server exits instead.
     async fn until_ready(&mut self, pid: u32) -> Result<bool, TestingError> {
-        let lock = self.directory.join("data/postmaster.pid");
+        let (service, directory, ports) = (&self.service, &self.directory, &self.ports);
         let answers = &mut self.answers;
-        let ready =
-            poll_until(PATIENCE, "PostgreSQL is ready", || async { is_ready(&lock, pid).then_some(()) });
+        let ready = poll_until(PATIENCE, "the server is ready", || async {
+            service.is_ready(directory, pid, ports).await.then_some(())
+        });
         tokio::select! {
             _ = answers.recv() => Ok(false),
             ready = ready => ready.map(|()| true),
@@ -189,11 +218,11 @@ impl Supervisor {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         let last = &lines[lines.len().saturating_sub(15)..];
-        TestingError::new(format!("PostgreSQL: {what}; the end of its log:\n{}", last.join("\n")))
+        TestingError::new(format!("{}: {what}; the end of its log:\n{}", S::NAME, last.join("\n")))
     }
 }
 
-impl Drop for Supervisor {
+impl<S> Drop for Supervisor<S> {
     fn drop(&mut self) {
         self.orders = None;
         // So that no server is left when the test is over: this takes some ten milliseconds.
@@ -208,21 +237,4 @@ fn listen(stdout: ChildStdout, answers: &UnboundedSender<Answer>) {
             let _ = answers.send(answer);
         }
     }
-}
-
-/// Reads the lock file, which says whose it is in line 1 and the state in line 8: asking by connecting would fill the
-/// log with refusals.
-fn is_ready(lock: &Path, pid: u32) -> bool {
-    let Ok(text) = std::fs::read_to_string(lock) else { return false };
-    let mut lines = text.lines();
-    let ours = lines.next().is_some_and(|line| line == pid.to_string());
-    ours && lines.nth(6).is_some_and(|state| state.trim_end() == "ready")
-}
-
-/// A port that is free now; whether it still is when the server asks for it shows then.
-fn free_port() -> Result<u16, TestingError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(TestingError::caused("no free port on 127.0.0.1"))
 }
