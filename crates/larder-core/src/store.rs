@@ -138,8 +138,13 @@ pub enum Capability {
 
 impl Capability {
     /// All of them.
-    pub const ALL: &'static [Self] =
-        &[Self::Sql, Self::Durable, Self::ReadsDuringTransaction, Self::ConcurrentTransactions, Self::LargeValues];
+    pub const ALL: &'static [Self] = &[
+        Self::Sql,
+        Self::Durable,
+        Self::ReadsDuringTransaction,
+        Self::ConcurrentTransactions,
+        Self::LargeValues,
+    ];
 }
 
 /// A statement or script, once for each SQL dialect, so that the code that uses it does not branch on the database.

@@ -70,10 +70,10 @@ fn kind_of(error: &SqliteError) -> (ErrorKind, &'static str) {
         return (ErrorKind::Contention, "");
     }
     match primary(error.code) {
-        ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => (ErrorKind::Busy, "another handle or process holds the lock"),
-        ffi::SQLITE_INTERRUPT => {
-            (ErrorKind::Timeout, "the statement was stopped; nothing of it was written")
+        ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => {
+            (ErrorKind::Busy, "another handle or process holds the lock")
         }
+        ffi::SQLITE_INTERRUPT => (ErrorKind::Timeout, "the statement was stopped; nothing of it was written"),
         ffi::SQLITE_READONLY => (ErrorKind::ReadOnly, ""),
         ffi::SQLITE_FULL => (ErrorKind::Full, ""),
         ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => (corrupt(), ""),

@@ -100,7 +100,9 @@ fn in_its_own_words(table: Option<&'static Table>, error: SqliteError) -> Error 
         (None, None) => "database".to_owned(),
     };
     let found = match error.code {
-        ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_ROWID => Error::conflict(entity(), columns(about)),
+        ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_ROWID => {
+            Error::conflict(entity(), columns(about))
+        }
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
             // With a table, its own references have been looked at: others refer to it.
             Error::missing_parent("row", table.map_or("row", |table| table.entity))

@@ -69,7 +69,9 @@ impl Run for Database {
 pub(crate) fn at_once<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
-        Poll::Pending => Err(Error::new(ErrorKind::Database, "a statement on a local connection was waited for")),
+        Poll::Pending => {
+            Err(Error::new(ErrorKind::Database, "a statement on a local connection was waited for"))
+        }
     }
 }
 

@@ -37,6 +37,7 @@ impl Larder {
     /// | `file:app.db`, `file:/var/lib/app.db` | a libSQL file, made when it is missing |
     /// | `memory:` | a libSQL database in memory, gone with the last handle; `memory:name` is shared within the process |
     /// | `postgres://user:password@host:5432/database` | PostgreSQL |
+    /// | `libsql://host`, `https://host`, `http://host:8080` | a libSQL server: Turso, or sqld |
     ///
     /// Options follow as in `file:app.db?synchronous=normal`; each driver's configuration type lists them. An unknown one is
     /// an error.

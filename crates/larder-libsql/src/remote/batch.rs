@@ -35,7 +35,9 @@ pub(crate) async fn write(
         let plan = plan(&server.statements, unit, &mut script)?;
         let sent = send(server, script.into_steps(), deadline).await;
         return Some(sent.map(|sent| match sent {
-            Ok(mut answers) => Group::Committed(vec![plan.verdict(unit, &mut answers)], answers.replication_index()),
+            Ok(mut answers) => {
+                Group::Committed(vec![plan.verdict(unit, &mut answers)], answers.replication_index())
+            }
             Err(failure) => Group::Refused(failure.into()),
         }));
     }

@@ -114,14 +114,12 @@ fn kind_of(code: &str, message: &str) -> (ErrorKind, &'static str) {
             ErrorKind::TransactionAborted,
             "the server ended the transaction because it was idle for too long; nothing of it was written",
         ),
-        "RESPONSE_TOO_LARGE" => (
-            ErrorKind::TooLarge,
-            "the answer is larger than the server sends: read less at once, by pages",
-        ),
-        "ARGS_INVALID" if message.contains("too big") => (
-            ErrorKind::TooLarge,
-            "a value is larger than the server takes; nothing was written",
-        ),
+        "RESPONSE_TOO_LARGE" => {
+            (ErrorKind::TooLarge, "the answer is larger than the server sends: read less at once, by pages")
+        }
+        "ARGS_INVALID" if message.contains("too big") => {
+            (ErrorKind::TooLarge, "a value is larger than the server takes; nothing was written")
+        }
         "BLOCKED" => (ErrorKind::Denied, "the server has blocked this for the database"),
         "SQL_PARSE_ERROR" if message.contains("unsupported statement") => {
             (ErrorKind::Unsupported, "the server does not execute such a statement")
@@ -147,7 +145,10 @@ mod tests {
         assert_eq!(kind("RESPONSE_TOO_LARGE", "Response is too large"), ErrorKind::TooLarge);
         let too_big = "Arguments do not match SQL parameters: string or blob too big";
         assert_eq!(kind("ARGS_INVALID", too_big), ErrorKind::TooLarge);
-        assert_eq!(kind("SQL_INPUT_ERROR", "SQL input error: no such table: a (at offset 9)"), ErrorKind::Schema);
+        assert_eq!(
+            kind("SQL_INPUT_ERROR", "SQL input error: no such table: a (at offset 9)"),
+            ErrorKind::Schema
+        );
         assert_eq!(kind("SOMETHING_NEW", "?"), ErrorKind::Database);
     }
 

@@ -80,9 +80,8 @@ impl Http {
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        let request = request
-            .body(Full::new(body))
-            .map_err(|error| Lost::refused(wrong_url().with_source(error)))?;
+        let request =
+            request.body(Full::new(body)).map_err(|error| Lost::refused(wrong_url().with_source(error)))?;
         self.client.request(request).await.map_err(|error| {
             let fate = if error.is_connect() { Fate::NotSent } else { Fate::Unknown };
             Lost { error: Error::new(ErrorKind::Unavailable, "").with_source(error), fate }

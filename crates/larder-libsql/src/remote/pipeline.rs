@@ -5,8 +5,8 @@ use bytes::Bytes;
 use larder_core::{Error, ErrorKind, Result};
 use larder_sql::{Dialect, Statements};
 use libsql_hrana::proto::{
-    Batch, BatchResult, BatchStep, BatchStreamReq, CloseStreamReq, PipelineReqBody, PipelineRespBody,
-    Stmt, StreamRequest, StreamResponse, StreamResult, Value,
+    Batch, BatchResult, BatchStep, BatchStreamReq, CloseStreamReq, PipelineReqBody, PipelineRespBody, Stmt,
+    StreamRequest, StreamResponse, StreamResult, Value,
 };
 use tokio::time::Instant;
 

@@ -124,9 +124,7 @@ fn plan_verb(statements: &Statements, verb: &Verb, script: &mut Script, guards: 
             let scan = statements.count(count);
             match count_goes_by_search(count) {
                 None => one(script, &scan),
-                Some(question) => {
-                    either(script, &question.into(), &statements.count_by_search(count), scan)
-                }
+                Some(question) => either(script, &question.into(), &statements.count_by_search(count), scan),
             }
         }
         Verb::Aggregate(aggregate) => one(script, &statements.aggregate(aggregate)),
@@ -148,7 +146,8 @@ fn either(script: &mut Script, question: &Rendered, yes: &Rendered, no: Rendered
 }
 
 fn plan_insert(statements: &Statements, insert: &Insert, script: &mut Script) -> Places {
-    let chunks = statements.insert(insert).map(|(rows, rendered)| (script.must(&rendered), rows.len() as u64));
+    let chunks =
+        statements.insert(insert).map(|(rows, rendered)| (script.must(&rendered), rows.len() as u64));
     let chunks: Vec<_> = chunks.collect();
     let taken = match (&insert.rows[..], &chunks[..]) {
         ([row], [(step, _)]) => {

@@ -99,7 +99,8 @@ impl Script {
         let savepoint = self.push(before.clone(), bare("SAVEPOINT caller", false));
         self.gate_on(ok(savepoint));
         let written = write(self);
-        let undo = all(Some(all(Some(ok(savepoint)), is_open())), not(self.gate.take().unwrap_or_else(is_open)));
+        let undo =
+            all(Some(all(Some(ok(savepoint)), is_open())), not(self.gate.take().unwrap_or_else(is_open)));
         self.push(Some(undo), bare("ROLLBACK TO caller", false));
         self.push(Some(all(Some(ok(savepoint)), is_open())), bare("RELEASE caller", false));
         self.gate = before;

@@ -71,7 +71,8 @@ impl Stall {
         if *error.kind() != ErrorKind::Timeout || self.suspected_for().is_none() {
             return error;
         }
-        let context = "the server answers reads and has not taken this write: it probably has to be restarted";
+        let context =
+            "the server answers reads and has not taken this write: it probably has to be restarted";
         Error::new(ErrorKind::Stalled, context).with_source(error)
     }
 

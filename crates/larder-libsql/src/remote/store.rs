@@ -30,8 +30,9 @@ use super::{
 /// - A verb or a unit is one request and atomic; nothing stays open on the server. Reads that arrive while others are under
 ///   way share a request; writes go one request at a time, everything that waits in one transaction, such that one that fails
 ///   fails alone. When a write is refused, finding out what to say of it may take more requests.
-/// - What was not sent, or would do nothing when it had been executed before (reads, inserts, claims with a token), is tried
-///   again for as long as the configuration's `retry` says. Other writes whose answer was lost are `Ambiguous`.
+/// - What was not sent, or does nothing when it was executed before (reads, and inserts, which carry their id), is tried again
+///   for as long as the configuration's `retry` says. Other writes whose answer was lost are `Ambiguous`; leases that were
+///   claimed so end by themselves.
 /// - A transaction ([`Store::begin`]) is a request for each call and holds the only lane of writes of this handle: other
 ///   writes wait. It may be open for 4 s; then it is `TransactionAborted`, because after 5 s the server gives its lock to
 ///   others. A unit is better.
@@ -118,10 +119,7 @@ impl fmt::Debug for RemoteStore {
 #[async_trait]
 impl Store for RemoteStore {
     fn supports(&self, capability: Capability) -> bool {
-        matches!(
-            capability,
-            Capability::Sql | Capability::Durable | Capability::ReadsDuringTransaction
-        )
+        matches!(capability, Capability::Sql | Capability::Durable | Capability::ReadsDuringTransaction)
     }
 
     async fn execute(&self, verb: Verb) -> Result<Outcome> {
@@ -173,8 +171,9 @@ impl Store for RemoteStore {
         self.closed.store(true, Ordering::Release);
         let finish = async { tokio::join!(self.reads.finish(), self.writes.finish()) };
         let wait = self.server.config.timeout;
-        timeout(wait, finish).await.map(|_| ()).map_err(|_| {
-            Error::new(ErrorKind::Timeout, "what was accepted is not finished")
-        })
+        timeout(wait, finish)
+            .await
+            .map(|_| ())
+            .map_err(|_| Error::new(ErrorKind::Timeout, "what was accepted is not finished"))
     }
 }

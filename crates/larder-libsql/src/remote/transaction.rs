@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use larder_core::{
-    Begin, Error, ErrorKind, Outcome, Result, Sql, SqlOutcome, Transaction, Unit, Verb,
-};
+use larder_core::{Begin, Error, ErrorKind, Outcome, Result, Sql, SqlOutcome, Transaction, Unit, Verb};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
 };
 
 use super::{
+    error::Lost,
     sql,
     stream::{Stream, ended_by_server},
 };
@@ -77,9 +76,11 @@ pub(crate) async fn serve(stream: &Stream<'_>, mut serving: Serving) {
             None => return,
             Some(Call::Verb(verb, reply)) => {
                 let ran = stream.unit(&Unit::default().then(verb)).await;
-                drop(reply.send(ran.and_then(|outcomes| {
-                    outcomes.into_iter().next().ok_or_else(ended_by_server)
-                })));
+                drop(
+                    reply.send(
+                        ran.and_then(|outcomes| outcomes.into_iter().next().ok_or_else(ended_by_server)),
+                    ),
+                );
             }
             Some(Call::Sql(sql, reply)) => drop(reply.send(sql::execute(stream, &sql).await)),
             Some(Call::End(commit, reply)) => {
@@ -97,7 +98,7 @@ async fn end(stream: &Stream<'_>, kind: Begin, commit: bool) -> Result<()> {
     if kind == Begin::Schema {
         check_foreign_keys(stream).await?;
     }
-    stream.control("COMMIT").await
+    stream.commit().await.map_err(Lost::of_write)
 }
 
 /// Looks for a row whose parent does not exist.
