@@ -2,7 +2,7 @@
 //! acknowledged is there, nothing is there twice, and every caller was told the truth.
 //!
 //! The environment variable `LARDER_KILLS` says how often each test kills; with 100, processes are killed 200 times (half of
-//! them write to a file, half to PostgreSQL), and PostgreSQL 200 times (half as a whole, half by one session). Without it they
+//! them write to a file, half to PostgreSQL), and PostgreSQL 200 times (half as a whole, half by one session), a libSQL server 100 times. Without it they
 //! kill less often: see each test. `LARDER_CLAIMS` says how many jobs the workers of [`claims`] share.
 
 #![allow(
@@ -17,7 +17,9 @@ mod claims;
 mod cuts;
 mod ground;
 mod processes;
+mod remote;
 mod server;
+mod through;
 
 /// How many kills a test makes, unless the environment says otherwise.
 fn kills(usual: usize) -> usize {

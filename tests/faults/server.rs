@@ -1,23 +1,12 @@
 //! PostgreSQL is killed while 64 tasks write, by one handle that is never opened anew.
 
-use std::{
-    borrow::Cow,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{borrow::Cow, time::Duration};
 
 use fastrand::Rng;
 use larder::{ColumnType, Larder, Sql, Value};
 use larder_testing::{Postgres, PostgresDatabase, poll_until};
-use tokio::sync::watch;
 
-use crate::{
-    ground::{Counts, Ground, Told, WRITERS},
-    kills,
-};
+use crate::{kills, through::kill_again_and_again};
 
 /// How PostgreSQL names the sessions of the writers.
 const NAME: &str = "larder_faults_server";
@@ -33,7 +22,7 @@ async fn every_caller_is_told_the_truth_when_the_server_is_killed() {
         server.kill().await.unwrap();
         server.restart().await.unwrap();
     };
-    kill_again_and_again("the server", kills(20), &database, &mut random, fault).await;
+    kill_again_and_again("PostgreSQL", kills(20), &url(&database), &mut random, fault).await;
 }
 
 /// One session goes, in the middle of a statement, and the server ends all others.
@@ -53,7 +42,7 @@ async fn every_caller_is_told_the_truth_when_a_session_is_killed() {
         };
         poll_until(PATIENCE, "the server has recovered", noticed).await.unwrap();
     };
-    kill_again_and_again("a session", kills(40), &database, &mut random, fault).await;
+    kill_again_and_again("a session of PostgreSQL", kills(40), &url(&database), &mut random, fault).await;
 }
 
 async fn migrated() -> (Postgres, PostgresDatabase) {
@@ -61,6 +50,10 @@ async fn migrated() -> (Postgres, PostgresDatabase) {
     let database = server.database().await.unwrap();
     Larder::open(database.url()).await.unwrap().migrate().await.unwrap();
     (server, database)
+}
+
+fn url(database: &PostgresDatabase) -> String {
+    format!("{}?lanes=on&application_name={NAME}", database.url())
 }
 
 /// A session of the writers that is executing something, and the observer's.
@@ -81,72 +74,4 @@ async fn working_session(observer: &Larder) -> larder::Result<Option<(u32, Value
 /// A query that answers this many numbers in each row.
 fn numbers(query: impl Into<Cow<'static, str>>, count: usize) -> Sql {
     Sql::portable(query).returning(vec![ColumnType::Int; count])
-}
-
-async fn kill_again_and_again(
-    what: &str,
-    rounds: usize,
-    database: &PostgresDatabase,
-    random: &mut Rng,
-    fault: impl AsyncFn(),
-) {
-    let url = format!("{}?lanes=on&application_name={NAME}", database.url());
-    let larder = Larder::open(&url).await.unwrap();
-    let mut counts = Counts::default();
-    for _ in 0..rounds {
-        let ground = Ground::make(&larder).await.unwrap();
-        let told = write_through(&larder, &ground, random.usize(1..600), &fault).await;
-        counts += ground.check(&told).await.unwrap();
-    }
-    larder.close().await.unwrap();
-    println!("PostgreSQL: {rounds} kills of {what}, {counts}");
-}
-
-/// Writes from before a fault, which comes after this many acknowledgements, until each writer can write again. Gives what
-/// the writers were told.
-async fn write_through(
-    larder: &Larder,
-    ground: &Ground,
-    before: usize,
-    fault: &impl AsyncFn(),
-) -> Vec<Vec<Told>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let done = watch::Sender::new(vec![0_usize; WRITERS]);
-    let writers = (0..WRITERS).map(|writer| {
-        let (larder, ground, stop, done) = (larder.clone(), ground.clone(), Arc::clone(&stop), done.clone());
-        tokio::spawn(async move {
-            let mut told = Vec::new();
-            while !stop.load(Ordering::SeqCst) {
-                let answer = Told::by(ground.write(writer, told.len()).await);
-                told.push(answer);
-                match answer {
-                    Told::Done => done.send_modify(|done| done[writer] += 1),
-                    Told::NotDone | Told::Unclear => answers_again(&larder).await,
-                }
-            }
-            told
-        })
-    });
-    let writers: Vec<_> = writers.collect();
-    reached(&done, |done| done.iter().sum::<usize>() >= before).await;
-    fault().await;
-    let at_the_fault = done.borrow().clone();
-    // One that was under way may have been acknowledged since; the second one was begun afterwards.
-    reached(&done, |done| done.iter().zip(&at_the_fault).all(|(now, then)| *now >= then + 2)).await;
-    stop.store(true, Ordering::SeqCst);
-    let mut told = Vec::new();
-    for writer in writers {
-        told.push(writer.await.unwrap());
-    }
-    told
-}
-
-async fn reached(done: &watch::Sender<Vec<usize>>, enough: impl FnMut(&Vec<usize>) -> bool) {
-    let mut done = done.subscribe();
-    tokio::time::timeout(PATIENCE, done.wait_for(enough)).await.expect("the writers go on").unwrap();
-}
-
-async fn answers_again(larder: &Larder) {
-    let healthy = || async { larder.health().await.ok() };
-    poll_until(PATIENCE, "the store answers again", healthy).await.unwrap();
 }

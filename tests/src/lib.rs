@@ -2,6 +2,7 @@
 
 mod libsql;
 mod postgres;
+mod remote;
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,6 +11,7 @@ use larder_conformance::{Backend, Failure, MemoryBackend};
 
 pub use libsql::{LibsqlFile, LibsqlMemory};
 pub use postgres::PostgresBackend;
+pub use remote::LibsqlRemote;
 
 /// All backends, the reference first.
 pub fn backends() -> Vec<Arc<dyn Backend>> {
@@ -17,6 +19,7 @@ pub fn backends() -> Vec<Arc<dyn Backend>> {
         Arc::new(MemoryBackend),
         Arc::new(LibsqlMemory),
         Arc::new(LibsqlFile),
+        Arc::new(LibsqlRemote),
         Arc::new(PostgresBackend::new("postgres", "reads")),
         Arc::new(PostgresBackend::new("postgres_lanes_off", "off")),
         Arc::new(PostgresBackend::new("postgres_lanes_on", "on")),

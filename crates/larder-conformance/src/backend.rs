@@ -14,6 +14,12 @@ pub trait Backend: Send + Sync + 'static {
     /// The first part of the names of its tests: `libsql_file`.
     fn name(&self) -> &str;
 
+    /// How many random batches a run of the suite sends it, unless the environment variable `LARDER_BATCHES` says otherwise:
+    /// ten thousand, or fewer where each is a trip to a server that takes as long as a hundred elsewhere.
+    fn random_batches(&self) -> usize {
+        10_000
+    }
+
     /// A fresh database with the tables of `schema` and no rows. May be called by several threads at once, each with a
     /// tokio runtime of its own.
     ///

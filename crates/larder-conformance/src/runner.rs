@@ -45,7 +45,7 @@ async fn on_fresh_database(backend: &Arc<dyn Backend>, case: &'static Case) -> R
     if let Some(missing) = case.needs.iter().find(|needed| !store.supports(**needed)) {
         return Ok(Verdict::LeftOut(*missing));
     }
-    let deadline = DEADLINE * times_longer()?;
+    let deadline = DEADLINE * times_longer(&**backend)?;
     let database = world.database();
     let mut task = tokio::spawn((case.run)(world));
     let ended = tokio::time::timeout(deadline, &mut task).await;

@@ -64,6 +64,11 @@ impl World {
         Self::create(Arc::clone(&self.backend), Arc::new(schema)).await
     }
 
+    /// What the world's database is of.
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        &*self.backend
+    }
+
     /// The facade.
     pub fn larder(&self) -> &Larder {
         &self.larder

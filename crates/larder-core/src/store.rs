@@ -147,12 +147,20 @@ pub enum Capability {
     ReadsDuringTransaction,
     /// Two serializable transactions can be open at once.
     ConcurrentTransactions,
+    /// Values of up to [`MAX_VALUE_BYTES`](crate::MAX_VALUE_BYTES) are kept. A store without it keeps those of 4 MiB, and says
+    /// `TooLarge` of what its database does not take.
+    LargeValues,
 }
 
 impl Capability {
     /// All of them.
-    pub const ALL: &'static [Self] =
-        &[Self::Sql, Self::Durable, Self::ReadsDuringTransaction, Self::ConcurrentTransactions];
+    pub const ALL: &'static [Self] = &[
+        Self::Sql,
+        Self::Durable,
+        Self::ReadsDuringTransaction,
+        Self::ConcurrentTransactions,
+        Self::LargeValues,
+    ];
 }
 
 /// A statement or script, once for each SQL dialect, so that the code that uses it does not branch on the database.

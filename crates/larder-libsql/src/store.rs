@@ -152,7 +152,7 @@ const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 impl Store for LibsqlStore {
     fn supports(&self, capability: Capability) -> bool {
         match capability {
-            Capability::Sql => true,
+            Capability::Sql | Capability::LargeValues => true,
             Capability::Durable | Capability::ReadsDuringTransaction => self.shared.config.is_file(),
             // There is one writer; and what this store does not know it does not claim.
             _ => false,

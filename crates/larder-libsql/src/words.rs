@@ -6,13 +6,12 @@ const REFUSED: &[&str] = &["ATTACH", "BEGIN", "COMMIT", "DETACH", "END", "RELEAS
 /// Does one of the statements open or end a transaction, or attach a database? The body of a trigger is no statement of its
 /// own: it is one with what stands before its `BEGIN`.
 pub(crate) fn ends_transaction(sql: &str) -> bool {
-    let mut words = Words(sql);
     let mut at_start = true;
     let mut creates = false;
     // How many of BEGIN and CASE wait for their END, within a trigger.
     let mut open = 0_usize;
     let mut is_trigger = false;
-    while let Some(word) = words.next() {
+    for word in Words(sql) {
         let upper = word.to_ascii_uppercase();
         match upper.as_str() {
             ";" if open == 0 => {

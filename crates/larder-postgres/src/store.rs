@@ -49,6 +49,7 @@ impl Store for PostgresStore {
                 | Capability::Durable
                 | Capability::ReadsDuringTransaction
                 | Capability::ConcurrentTransactions
+                | Capability::LargeValues
         )
     }
 

@@ -21,9 +21,11 @@ mod place;
 mod poll;
 mod postgres;
 mod proxy;
+mod sqld;
 mod supervisor;
 
 pub use error::TestingError;
 pub use poll::poll_until;
 pub use postgres::{POSTGRES_URL, Postgres, PostgresBuilder, PostgresDatabase, Template};
 pub use proxy::Proxy;
+pub use sqld::{SQLD, Sqld, SqldBuilder, SqldDatabase};

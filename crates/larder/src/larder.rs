@@ -39,6 +39,7 @@ impl Larder {
     /// | `libsql://host`, `https://host`, `http://host:8080` | a libSQL server, such as Turso |
     /// | `libsql://host?replica=edge.db` | the same, read from a replica in a file beside the program (feature `replica`) |
     /// | `postgres://user:password@host:5432/database` | PostgreSQL |
+    /// | `libsql://host`, `https://host`, `http://host:8080` | a libSQL server: Turso, or sqld |
     ///
     /// Options follow as in `file:app.db?synchronous=normal`; each driver's configuration type lists them. An unknown one is
     /// an error.

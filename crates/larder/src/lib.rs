@@ -36,6 +36,15 @@ pub use larder_sql::{Dialect, add_search_index, create_schema};
 
 pub use crate::larder::{Builder, Larder};
 
+/// What is special to libSQL: stores on a server, and where their tokens come from.
+#[cfg(feature = "libsql")]
+pub mod libsql {
+    pub use larder_libsql::{
+        Endpoint, LibsqlConfig, LibsqlStore, Location, RemoteConfig, RemoteStore, SecretString, Synchronous,
+        Token, TokenSource,
+    };
+}
+
 /// What almost every user of larder needs: `use larder::prelude::*`.
 pub mod prelude {
     pub use larder_core::{

@@ -16,7 +16,7 @@ pub(crate) struct Config {
     command: Option<Command>,
     #[command(flatten)]
     serve: Serve,
-    /// `file:…`, `postgres://…`, `memory:`; a file `service.db` in the working directory, when not set.
+    /// `file:…`, `postgres://…`, `libsql://…`, `memory:`; a file `service.db` in the working directory, when not set.
     #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
     database_url: Option<DatabaseUrl>,
 }

@@ -33,7 +33,9 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
     eprintln!("database: {}\n", larder.health().await?.version);
     tell(&larder).await?;
     larder.close().await?;
-    println!("\nRun it again: it begins afresh. With --url it does the same on PostgreSQL.");
+    println!(
+        "\nRun it again: it begins afresh. With --url it does the same on PostgreSQL or a libSQL server."
+    );
     Ok(())
 }
 

@@ -59,7 +59,7 @@ cases! {
     /// by one, and leave the same rows. `LARDER_BATCHES` makes them fewer or more, `LARDER_SEED` repeats a run.
     #[covers(71, 80)]
     async fn ten_thousand_random_batches_agree_with_the_reference(world: World) {
-        agree(&world, seed()?, batches()?).await?;
+        agree(&world, seed()?, batches(world.backend())?).await?;
     }
 
     /// Sixty-four callers change one row at once: all succeed, each gets the row as it left it, and what they add adds up.
@@ -214,6 +214,7 @@ cases! {
     /// A value of several MiB in the middle of sixty-four calls, and one that is larger than any may be, succeed and fail
     /// for themselves; so do sixty-four that are too large for one batch together.
     #[covers(9)]
+    #[needs(LargeValues)]
     async fn a_large_value_among_small_ones_succeeds_or_fails_alone(world: World) {
         let specimens = world.system().repo::<Specimen>();
         for (round, usual) in [10, 150 * 1024].into_iter().enumerate() {

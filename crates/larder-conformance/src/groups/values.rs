@@ -369,6 +369,7 @@ cases! {
 
     /// 1 MiB of text that search looks into, 8 MiB of JSON and of bytes are kept.
     #[covers(9)]
+    #[needs(LargeValues)]
     async fn large_values_are_kept(world: World) {
         let specimens = world.system().repo::<Specimen>();
         let large = NewSpecimen {
@@ -385,6 +386,7 @@ cases! {
 
     /// A value of exactly the limit is kept.
     #[covers(9)]
+    #[needs(LargeValues)]
     async fn a_value_of_exactly_the_limit_is_kept(world: World) {
         let specimens = world.system().repo::<Specimen>();
         let new = NewSpecimen { text: "x".repeat(MAX_VALUE_BYTES), ..Specimen::plain("full") };

@@ -6,10 +6,7 @@ use chrono::TimeDelta;
 use fastrand::Rng;
 
 use super::{number_in, plot::Plot};
-use crate::{Failure, MemoryBackend, World, call::Call, together};
-
-/// How many batches a run has, unless the environment variable `LARDER_BATCHES` says otherwise.
-pub(super) const BATCHES: usize = 10_000;
+use crate::{Backend, Failure, MemoryBackend, World, call::Call, together};
 
 /// How many plots there are: enough for the largest batch, few enough that each holds rows soon.
 const PLOTS: usize = 256;
@@ -20,9 +17,9 @@ const SIZES: std::ops::RangeInclusive<usize> = 2..=64;
 /// After this many batches all rows are compared.
 const BETWEEN_ROWS: usize = 250;
 
-/// How many batches a run has.
-pub(crate) fn batches() -> Result<usize, Failure> {
-    number_in("LARDER_BATCHES", BATCHES)
+/// How many batches a run on this backend has.
+pub(crate) fn batches(backend: &dyn Backend) -> Result<usize, Failure> {
+    number_in("LARDER_BATCHES", backend.random_batches())
 }
 
 /// Sends `count` batches of this seed. The calls of a batch touch no row in common, so that the order in which a store

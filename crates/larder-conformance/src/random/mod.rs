@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Failure, MemoryBackend, World};
+use crate::{Backend, Failure, MemoryBackend, World};
 pub(crate) use batches::{agree, batches};
 use operation::{Known, Operation};
 
@@ -41,9 +41,10 @@ pub(crate) fn operations() -> Result<usize, Failure> {
     number_in("LARDER_OPERATIONS", OPERATIONS)
 }
 
-/// How many times longer than usual the random runs were asked to be; at least 1.
-pub(crate) fn times_longer() -> Result<u32, Failure> {
-    let times = (operations()? / OPERATIONS).max(batches()? / batches::BATCHES).max(1);
+/// How many times longer than usual the random runs on this backend were asked to be; at least 1.
+pub(crate) fn times_longer(backend: &dyn Backend) -> Result<u32, Failure> {
+    let batches = batches(backend)? / backend.random_batches().max(1);
+    let times = (operations()? / OPERATIONS).max(batches).max(1);
     Ok(u32::try_from(times).unwrap_or(u32::MAX))
 }
 

@@ -134,7 +134,7 @@ impl fmt::Debug for MemoryStore {
 impl Store for MemoryStore {
     fn supports(&self, capability: Capability) -> bool {
         match capability {
-            Capability::ReadsDuringTransaction => true,
+            Capability::ReadsDuringTransaction | Capability::LargeValues => true,
             Capability::Sql | Capability::Durable | Capability::ConcurrentTransactions => false,
         }
     }

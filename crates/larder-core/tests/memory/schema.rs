@@ -63,7 +63,7 @@ async fn a_look_up_by_what_is_no_key_is_unsupported() {
 async fn says_what_it_can() {
     let store = empty();
     let can: Vec<_> = Capability::ALL.iter().filter(|capability| store.supports(**capability)).collect();
-    assert_eq!(can, [&Capability::ReadsDuringTransaction]);
+    assert_eq!(can, [&Capability::ReadsDuringTransaction, &Capability::LargeValues]);
     assert_eq!(kind(store.sql(Sql::portable("SELECT 1")).await), ErrorKind::Unsupported);
     assert_eq!(store.health().await.unwrap().version, "MemoryStore");
 }

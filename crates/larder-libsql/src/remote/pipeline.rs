@@ -29,8 +29,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn new(config: RemoteConfig) -> Result<Self> {
         let http = Http::new(&config, "/v3/pipeline")?;
-        let stall = Stall::new(config.timeout);
-        Ok(Self { http, config, statements: Statements::new(Dialect::Sqlite), stall })
+        Ok(Self { http, config, statements: Statements::new(Dialect::Sqlite), stall: Stall::default() })
     }
 
     /// Sends requests on the stream of this baton, or on a new one, and answers their results, as many, with the stream's next

@@ -64,7 +64,8 @@ pub(crate) enum Verdict {
 
 /// Writes a unit. `None`, having written nothing, when it can only be executed statement by statement.
 pub(crate) fn plan(statements: &Statements, unit: &Unit, script: &mut Script) -> Option<Plan> {
-    if !unit.steps.iter().all(|step| can_be_planned(&step.verb)) {
+    let is_read = is_read(unit);
+    if !unit.steps.iter().all(|step| can_be_planned(&step.verb, is_read)) {
         return None;
     }
     let planned = unit.steps.iter().map(|step| {
@@ -76,8 +77,15 @@ pub(crate) fn plan(statements: &Statements, unit: &Unit, script: &mut Script) ->
     Some(Plan(planned.collect()))
 }
 
-fn can_be_planned(verb: &Verb) -> bool {
+/// Does the unit change nothing?
+pub(crate) fn is_read(unit: &Unit) -> bool {
+    unit.steps.iter().all(|step| step.verb.is_read())
+}
+
+fn can_be_planned(verb: &Verb, is_read: bool) -> bool {
     match verb {
+        // Whether a sum is an integer is known here, and too late for what else the unit writes.
+        Verb::Aggregate(aggregate) => is_read || aggregate.sums.is_empty(),
         Verb::Delete(delete) => !is_self_referring(delete) || !delete.returning,
         _ => true,
     }
@@ -144,7 +152,7 @@ fn plan_insert(statements: &Statements, insert: &Insert, script: &mut Script) ->
     let taken = match (&insert.rows[..], &chunks[..]) {
         ([row], [(step, _)]) => {
             let probe = conflict_probe(SQLITE, insert.table, row);
-            Some(script.if_failed(*step, &probe.statement.into()))
+            (!probe.keys.is_empty()).then(|| script.if_failed(*step, &probe.statement.into()))
         }
         _ => None,
     };

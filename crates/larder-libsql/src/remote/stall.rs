@@ -25,17 +25,12 @@ impl<T, E> Acknowledges for Result<T, E> {
 
 /// sqld has been seen to stop for good to take writes while it answers reads. Who waits in vain is to be told so, because it
 /// is mended by a restart of the server and by nothing else.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Stall {
-    patience: Duration,
     since: Mutex<Option<Instant>>,
 }
 
 impl Stall {
-    pub(crate) fn new(timeout: Duration) -> Self {
-        Self { patience: PATIENCE.min(timeout / 2), since: Mutex::new(None) }
-    }
-
     /// For how long the server has been suspected of it.
     pub(crate) fn suspected_for(&self) -> Option<Duration> {
         self.lock().map(|since| since.elapsed())
@@ -50,7 +45,7 @@ impl Stall {
         let begun = Instant::now();
         let mut write = std::pin::pin!(write);
         let suspect = async {
-            sleep(self.patience).await;
+            sleep(PATIENCE).await;
             if read.await {
                 tracing::warn!(waited = ?begun.elapsed(), "the server answers reads, and does not take a write");
                 self.lock().get_or_insert(begun);
@@ -98,7 +93,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn reads_that_go_on_make_it_suspicious_and_a_write_ends_that() {
-        let stall = Stall::new(MINUTE);
+        let stall = Stall::default();
         let hanging = stall.watch(pending::<Result<(), ()>>(), ready(true));
         assert!(timeout(MINUTE, hanging).await.is_err());
         assert!(stall.suspected_for().is_some_and(|time| time >= MINUTE));
@@ -110,7 +105,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_answers_nothing_is_not_suspected() {
-        let stall = Stall::new(MINUTE);
+        let stall = Stall::default();
         let hanging = stall.watch(pending::<Result<(), ()>>(), ready(false));
         assert!(timeout(MINUTE, hanging).await.is_err());
         assert_eq!(stall.suspected_for(), None);

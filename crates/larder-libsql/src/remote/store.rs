@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     config::RemoteConfig,
     pipeline::Server,
+    plan::is_read,
     reads::Reads,
     transaction::{Opening, RemoteTransaction},
     writes::{Write, Writes, Written},
@@ -29,8 +30,9 @@ use super::{
 /// - A verb or a unit is one request and atomic; nothing stays open on the server. Reads that arrive while others are under
 ///   way share a request; writes go one request at a time, everything that waits in one transaction, such that one that fails
 ///   fails alone. When a write is refused, finding out what to say of it may take more requests.
-/// - What was not sent, or would do nothing when it had been executed before (reads, inserts, claims with a token), is tried
-///   again for as long as the configuration's `retry` says. Other writes whose answer was lost are `Ambiguous`.
+/// - What was not sent, or does nothing when it was executed before (reads, and inserts, which carry their id), is tried again
+///   for as long as the configuration's `retry` says. Other writes whose answer was lost are `Ambiguous`; leases that were
+///   claimed so end by themselves.
 /// - A transaction ([`Store::begin`]) is a request for each call and holds the only lane of writes of this handle: other
 ///   writes wait. It may be open for 4 s; then it is `TransactionAborted`, because after 5 s the server gives its lock to
 ///   others. A unit is better.
@@ -95,7 +97,7 @@ impl RemoteStore {
         for step in &unit.steps {
             larder_sql::check(&step.verb)?;
         }
-        if unit.steps.iter().all(|step| step.verb.is_read()) {
+        if is_read(&unit) {
             return self.reads.run(unit, self.deadline()).await;
         }
         match self.writes.run(Write::Unit(unit), self.deadline()).await? {

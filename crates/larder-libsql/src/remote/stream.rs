@@ -53,15 +53,10 @@ impl<'a> Stream<'a> {
         self.state.lock().await.replication_index
     }
 
-    /// Why the stream was lost, if it was.
-    pub(crate) async fn lost(&self) -> Option<Lost> {
-        self.state.lock().await.lost.clone()
-    }
-
     async fn send(&self, request: StreamRequest) -> Result<StreamResponse, Failure> {
         let state = &mut *self.state.lock().await;
         if let Some(lost) = &state.lost {
-            return Err(Failure::Other(lost.clone().of_write()));
+            return Err(Failure::Other(lost.error.clone()));
         }
         // Should this future be dropped, nobody knows the next baton.
         let unknown = Lost::unknown(Error::new(ErrorKind::Unavailable, "a call on the stream was given up"));
@@ -69,7 +64,7 @@ impl<'a> Stream<'a> {
         let sent = self.server.pipeline(state.baton.take(), vec![request], state.deadline).await;
         let (baton, mut results) = sent.map_err(|lost| {
             state.lost = Some(lost.clone());
-            Failure::Other(lost.of_write())
+            Failure::Other(lost.error)
         })?;
         (state.baton, state.lost) = (baton, None);
         let answered = results.pop().map_or_else(|| Err(Failure::Other(nothing())), response);
@@ -136,16 +131,26 @@ impl<'a> Stream<'a> {
         executed
     }
 
-    /// Runs `work` in a write transaction, which is committed when it succeeds.
-    pub(crate) async fn transaction<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.control("BEGIN IMMEDIATE").await?;
-        let worked = work.await;
-        let ended = match &worked {
-            Ok(_) => self.control("COMMIT").await,
-            Err(_) => self.control("ROLLBACK").await,
-        };
-        // After a failure it is undone in any case, at the latest with the stream.
-        worked.and_then(|answer| ended.map(|()| answer))
+    /// Runs `work` in a write transaction, which is committed when it succeeds. What is lost before the commit is sent is not
+    /// written.
+    pub(crate) async fn transaction<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T, Lost> {
+        self.control("BEGIN IMMEDIATE").await.map_err(Lost::refused)?;
+        match work.await {
+            Ok(answer) => self.commit().await.map(|()| answer),
+            Err(error) => {
+                if let Err(error) = self.control("ROLLBACK").await {
+                    tracing::debug!(%error, "a transaction could not be rolled back: it is, with its stream");
+                }
+                Err(Lost::refused(error))
+            }
+        }
+    }
+
+    /// Commits. When the answer is lost, nobody knows.
+    pub(crate) async fn commit(&self) -> Result<(), Lost> {
+        let committed = self.control("COMMIT").await;
+        let lost = self.state.lock().await.lost.clone();
+        committed.map_err(|error| lost.unwrap_or_else(|| Lost::refused(error)))
     }
 
     /// Closes the stream, which rolls back what is open. One that was lost ends by itself.

@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use super::{
+    error::Lost,
     sql,
     stream::{Stream, ended_by_server},
 };
@@ -97,7 +98,7 @@ async fn end(stream: &Stream<'_>, kind: Begin, commit: bool) -> Result<()> {
     if kind == Begin::Schema {
         check_foreign_keys(stream).await?;
     }
-    stream.control("COMMIT").await
+    stream.commit().await.map_err(Lost::of_write)
 }
 
 /// Looks for a row whose parent does not exist.

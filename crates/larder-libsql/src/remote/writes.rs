@@ -9,8 +9,7 @@ use std::{
 };
 
 use larder_core::{
-    Assign, Claim, Error, ErrorKind, Filter, Op, Outcome, Result, Select, Sql, SqlOutcome, Step, Unit, Value,
-    Verb,
+    Error, ErrorKind, Outcome, Result, Sql, SqlOutcome, Step, Unit, Value, Verb,
     lane::{Carrier, Item, Lane, LaneLimits, LaneReport},
 };
 use tokio::time::Instant;
@@ -125,7 +124,7 @@ impl Writes {
                 let answer = self.watch(stream.transaction(sql::execute(&stream, &sql))).await;
                 self.note(stream.replication_index().await);
                 stream.close().await;
-                caller.answer(answer.map(Written::Sql));
+                caller.answer(answer.map(Written::Sql).map_err(Lost::of_write));
             }
             (Write::Begin(opening), caller) => {
                 let stream = Stream::new(&self.server, deadline);
@@ -186,7 +185,7 @@ impl Writes {
 
     /// After a request of which nobody knows what became of it: executes again what does no harm when it is executed twice.
     async fn settle(&self, item: Item<Write, Written>, lost: Lost) {
-        let Some(unit) = unit(&item.work).filter(|unit| is_idempotent(unit)) else {
+        let Some(unit) = unit(&item.work).filter(|unit| is_insert(unit)) else {
             return item.answer(Err(lost.of_write()));
         };
         let mut attempts = Attempts::new(self.server.config.retry, item.deadline);
@@ -208,9 +207,6 @@ impl Writes {
     async fn attempt(&self, unit: &Unit, deadline: Instant, again: bool) -> Result<Vec<Outcome>, Lost> {
         let mut attempts = Attempts::new(self.server.config.retry, deadline);
         let verdict = loop {
-            if again && matches!(unit.steps[..], [Step { verb: Verb::Claim(_), .. }]) {
-                break Verdict::Unexplained;
-            }
             match self.watch(batch::write(&self.server, &[unit], deadline)).await {
                 None => break Verdict::Unexplained,
                 Some(Ok(Group::Committed(verdicts, index))) => {
@@ -225,9 +221,7 @@ impl Writes {
         let ended = match verdict {
             Verdict::Done(outcomes) => Ok(outcomes),
             Verdict::Failed(error) => Err(Lost::refused(error)),
-            Verdict::Unexplained | Verdict::NotRun => {
-                self.statement_by_statement(unit, deadline, again).await
-            }
+            Verdict::Unexplained | Verdict::NotRun => self.statement_by_statement(unit, deadline).await,
         };
         match ended {
             Err(lost) if again && is_own_key_taken(unit, &lost.error) => Ok(inserted(unit)),
@@ -235,27 +229,12 @@ impl Writes {
         }
     }
 
-    async fn statement_by_statement(
-        &self,
-        unit: &Unit,
-        deadline: Instant,
-        again: bool,
-    ) -> Result<Vec<Outcome>, Lost> {
+    async fn statement_by_statement(&self, unit: &Unit, deadline: Instant) -> Result<Vec<Outcome>, Lost> {
         let stream = Stream::new(&self.server, deadline);
-        let work = async {
-            if again && let Some(claimed) = claimed_before(unit) {
-                let outcomes = stream.unit(&Unit::default().then(Verb::Select(claimed))).await?;
-                if outcomes.first().is_some_and(|claimed| claimed.rows() > 0) {
-                    return Ok(outcomes);
-                }
-            }
-            stream.unit(unit).await
-        };
-        let answer = self.watch(stream.transaction(work)).await;
-        let (index, lost) = (stream.replication_index().await, stream.lost().await);
+        let answer = self.watch(stream.transaction(stream.unit(unit))).await;
+        self.note(stream.replication_index().await);
         stream.close().await;
-        self.note(index);
-        answer.map_err(|error| lost.unwrap_or_else(|| Lost::refused(error)))
+        answer
     }
 
     /// Waits for a write, suspicious of a server that takes none.
@@ -297,11 +276,8 @@ fn size(unit: &Unit) -> usize {
     unit.steps.iter().map(of_step).sum()
 }
 
-/// Does it do nothing, and answer the same, when it was executed before? Inserts carry their id, claims their token.
-fn is_idempotent(unit: &Unit) -> bool {
-    is_insert(unit) || claimed_before(unit).is_some()
-}
-
+/// Does it insert, and nothing else? Rows carry their id: inserted again they are refused, and that says that they are there.
+/// Nothing else can be told from what others do: a claim would take other rows, an update undo another's.
 fn is_insert(unit: &Unit) -> bool {
     let is_insert = |step: &Step| matches!(&step.verb, Verb::Insert(insert) if !insert.rows.is_empty());
     !unit.steps.is_empty() && unit.steps.iter().all(is_insert)
@@ -325,26 +301,4 @@ fn inserted(unit: &Unit) -> Vec<Outcome> {
         _ => Outcome::Count(0),
     };
     unit.steps.iter().map(count).collect()
-}
-
-/// The rows that a claim has claimed, when it marks them with a token that no other one has.
-fn claimed_before(unit: &Unit) -> Option<Select> {
-    let [Step { verb: Verb::Claim(claim), .. }] = &unit.steps[..] else { return None };
-    let Claim { table, order, set, .. } = claim;
-    let is_set = |(column, assign): &(usize, Assign)| match assign {
-        Assign::Set(value) if !value.is_null() => {
-            Some(Filter::Compare { column: *column, op: Op::Eq, value: value.clone() })
-        }
-        _ => None,
-    };
-    let has_token = set.iter().any(|(_, assign)| matches!(assign, Assign::Set(Value::Uuid(_))));
-    has_token.then(|| Select {
-        table,
-        owner: None,
-        filter: Filter::All(set.iter().filter_map(is_set).collect()),
-        order: order.clone(),
-        after: None,
-        offset: 0,
-        limit: Some(claim.limit.into()),
-    })
 }

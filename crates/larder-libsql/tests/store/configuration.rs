@@ -135,8 +135,10 @@ async fn capabilities_are_those_of_the_place() {
     let of = |fixture: &Fixture| -> Vec<_> {
         Capability::ALL.iter().copied().filter(|capability| fixture.store.supports(*capability)).collect()
     };
-    assert_eq!(of(&file), [Capability::Sql, Capability::Durable, Capability::ReadsDuringTransaction]);
-    assert_eq!(of(&memory), [Capability::Sql]);
+    let in_file =
+        [Capability::Sql, Capability::Durable, Capability::ReadsDuringTransaction, Capability::LargeValues];
+    assert_eq!(of(&file), in_file);
+    assert_eq!(of(&memory), [Capability::Sql, Capability::LargeValues]);
 }
 
 #[tokio::test]

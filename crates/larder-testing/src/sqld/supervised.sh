@@ -1,0 +1,19 @@
+# What is sqld's own for the supervisor; ARGUMENT… is PROGRAM SERVER-OPTION….
+ending=KILL
+export NO_COLOR=1
+
+prepare() { :; }
+
+serve() {
+    http=$1 admin=$2 grpc=$3 program=$4
+    shift 4
+    case " $* " in
+    # A replica has no replicas.
+    *' --primary-grpc-url '*) ;;
+    *) set -- --grpc-listen-addr "127.0.0.1:$grpc" "$@" ;;
+    esac
+    exec "$program" --db-path "$directory/data" --http-listen-addr "127.0.0.1:$http" \
+        --admin-listen-addr "127.0.0.1:$admin" "$@" 2>&1
+}
+
+clean_up() { :; }
