@@ -5,3 +5,4 @@ mod common;
 mod following;
 mod opening;
 mod outages;
+mod speed;
