@@ -74,9 +74,8 @@ impl RemoteStore {
         &self.server.config
     }
 
-    /// The highest replication index of what was acknowledged to this handle.
-    #[cfg_attr(not(feature = "replica"), expect(dead_code, reason = "for the embedded replica"))]
-    pub(crate) fn written(&self) -> Option<u64> {
+    /// The highest replication index of what was acknowledged to this handle: a replica that has reached it holds all of that.
+    pub fn written(&self) -> Option<u64> {
         self.writes.written()
     }
 
