@@ -81,11 +81,6 @@ impl RemoteStore {
             .with_writes_stalled(self.server.stall.suspected_for())
     }
 
-    /// The highest replication index of what was acknowledged to this handle: a replica that has reached it holds all of that.
-    pub fn written(&self) -> Option<u64> {
-        self.writes.written()
-    }
-
     fn deadline(&self) -> Instant {
         Instant::now() + self.server.config.timeout
     }

@@ -41,7 +41,7 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
-struct Progress {
+pub(super) struct Progress {
     /// How many writes were acknowledged.
     written: u64,
     /// How many of them a sync has brought.
@@ -152,13 +152,24 @@ impl Follower {
         self.0.ending.send_replace(true);
     }
 
-    /// A sign that the file is closed.
-    pub(super) fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut progress = self.0.progress.subscribe();
-        async move {
-            // An error means the same.
-            let _ = progress.wait_for(|progress| progress.ended).await;
-        }
+    /// The sign that the file is closed.
+    pub(super) fn ended(&self) -> Ended {
+        Ended(self.0.progress.subscribe())
+    }
+}
+
+/// The sign that a file is closed.
+#[derive(Debug)]
+pub(super) struct Ended(watch::Receiver<Progress>);
+
+impl Ended {
+    pub(super) fn is_given(&self) -> bool {
+        self.0.borrow().ended
+    }
+
+    pub(super) async fn wait(&mut self) {
+        // An error means the same.
+        let _ = self.0.wait_for(|progress| progress.ended).await;
     }
 }
 
@@ -168,8 +179,10 @@ impl Drop for Follower {
     }
 }
 
-async fn follow(shared: Arc<Shared>, mut syncer: Syncer) {
+async fn follow(shared: Arc<Shared>, syncer: Syncer) {
     let _end = End(&shared);
+    // Dropped before that: the file is closed before anybody is told so.
+    let mut syncer = syncer;
     let mut ending = shared.ending.subscribe();
     // What was just opened may be of yesterday.
     loop {
@@ -184,8 +197,6 @@ async fn follow(shared: Arc<Shared>, mut syncer: Syncer) {
             _ = ending.wait_for(|ending| *ending) => break,
         }
     }
-    // The file is closed before anybody is told so.
-    drop(syncer);
 }
 
 impl Shared {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -16,7 +16,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{config::ReplicaConfig, follower::Follower, place::Place, sync::Syncer};
+use super::{
+    config::ReplicaConfig,
+    follower::{Ended, Follower},
+    place::Place,
+    sync::Syncer,
+};
 use crate::{call::closed, config::config, store::LibsqlStore};
 
 /// A replica: the task that keeps it up to its primary, and the readers of its file.
@@ -59,7 +64,7 @@ impl Handle {
             return Ok(());
         }
         let file = self.replica.file.close().await;
-        self.replica.follower.ended().await;
+        self.replica.follower.ended().wait().await;
         file
     }
 
@@ -114,38 +119,43 @@ impl Replica {
 static REPLICAS: Mutex<BTreeMap<PathBuf, Arc<Slot>>> = Mutex::new(BTreeMap::new());
 
 /// Locked while the replica is being opened, so that all who want it at once get one.
-#[derive(Debug, Default)]
-struct Slot(tokio::sync::Mutex<Weak<Replica>>);
+type Slot = tokio::sync::Mutex<Option<Opened>>;
+
+/// A replica that was opened, and that may be closed, or about to be, by now.
+#[derive(Debug)]
+struct Opened {
+    replica: Weak<Replica>,
+    ended: Ended,
+}
 
 async fn open(replica: &ReplicaConfig) -> Result<Handle> {
     let path = std::path::absolute(&replica.path).unwrap_or_else(|_| replica.path.clone());
     let slot = slot(&path);
-    let mut open = slot.0.lock().await;
-    if let Some(before) = open.upgrade() {
-        match before.join() {
-            Some(handle) if before.primary == replica.remote.endpoint.authority() => return Ok(handle),
-            Some(_) => return Err(another(&path, &before.primary)),
-            None => before.follower.ended().await,
+    let mut slot = slot.lock().await;
+    if let Some(before) = &mut *slot {
+        match before.replica.upgrade().and_then(|replica| replica.join()) {
+            Some(handle) if handle.replica.primary == replica.remote.endpoint.authority() => {
+                return Ok(handle);
+            }
+            Some(handle) => return Err(another(&path, &handle.replica.primary)),
+            None => before.ended.wait().await,
         }
     }
     let opened = Replica::start(replica, path).await?;
-    *open = Arc::downgrade(&opened);
+    *slot = Some(Opened { replica: Arc::downgrade(&opened), ended: opened.follower.ended() });
     Ok(Handle { replica: opened, closed: AtomicBool::new(false) })
 }
 
-fn slot(path: &PathBuf) -> Arc<Slot> {
+fn slot(path: &Path) -> Arc<Slot> {
     let mut replicas = REPLICAS.lock().unwrap_or_else(PoisonError::into_inner);
     // Those that nobody has open, or opens, are forgotten.
-    replicas.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_in_use());
-    Arc::clone(replicas.entry(path.clone()).or_default())
+    let is_open = |slot: &Slot| {
+        slot.try_lock().map_or(true, |slot| slot.as_ref().is_some_and(|it| !it.ended.is_given()))
+    };
+    replicas.retain(|_, slot| Arc::strong_count(slot) > 1 || is_open(slot));
+    Arc::clone(replicas.entry(path.to_owned()).or_default())
 }
 
-impl Slot {
-    fn is_in_use(&self) -> bool {
-        self.0.try_lock().map_or(true, |replica| replica.strong_count() > 0)
-    }
-}
-
-fn another(path: &std::path::Path, primary: &str) -> Error {
+fn another(path: &Path, primary: &str) -> Error {
     config(format!("replica {}: this is replica of {primary}: choose another path", path.display()))
 }
