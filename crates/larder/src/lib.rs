@@ -23,7 +23,8 @@
 //!
 //! - Entities of one's own: [`derive@Entity`].
 //! - What a store must do, and what its implementations are held to: [`Store`] and the crate `larder-conformance`.
-//! - Features: `libsql` and `postgres`, both on by default; switch off what you don't need.
+//! - Features: `libsql` and `postgres`, both on by default; switch off what you don't need. `replica`: a libSQL server's
+//!   database, read from a replica in a file.
 
 mod larder;
 mod open;
@@ -43,6 +44,8 @@ pub mod libsql {
         Endpoint, LibsqlConfig, LibsqlStore, Location, RemoteConfig, RemoteStore, SecretString, Synchronous,
         Token, TokenSource,
     };
+    #[cfg(feature = "replica")]
+    pub use larder_libsql::{ReplicaConfig, ReplicaStore};
 }
 
 /// What almost every user of larder needs: `use larder::prelude::*`.
