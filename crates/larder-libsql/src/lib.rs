@@ -1,4 +1,5 @@
-//! larder's [`Store`](larder_core::Store)s on libSQL: [`LibsqlStore`] is a local file, or memory; [`RemoteStore`] a server.
+//! larder's [`Store`](larder_core::Store)s on libSQL: [`LibsqlStore`] is a local file, or memory; [`RemoteStore`] a server; with the
+//! feature `replica`, `ReplicaStore` is a server that is read from a file beside the program.
 //!
 //! ```no_run
 //! # async fn open() -> larder_core::Result<()> {

@@ -1,11 +1,17 @@
 //! The primary is gone, hangs, or comes back as another.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use larder_core::{ErrorKind, Store};
 use larder_testing::poll_until;
 
-use crate::common::{Primary, SOON, count, insert, local, refusal, report, until_count, value};
+use crate::common::{Primary, SOON, count, insert, local, number, refusal, report, until_count, value};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_go_on_without_the_primary_and_it_is_followed_again() {
@@ -57,6 +63,46 @@ async fn a_primary_that_was_killed_is_followed_from_the_beginning() {
     replica.close().await.expect("closed");
     let replica = primary.replica("edge.db", "").await;
     assert_eq!(count(&replica).await.expect("read"), written as u64);
+}
+
+/// Killed while it is written to and its log is fetched.
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_in_the_middle_leave_the_replica_whole() {
+    const ROUNDS: usize = 10;
+    let primary = Primary::start().await;
+    let replica = primary.replica("edge.db", "&sync=100ms&wait=20s&retry=0s").await;
+    let (acknowledged, id) = (Mutex::new(Vec::new()), AtomicI64::new(0));
+    let stop = AtomicBool::new(false);
+    let write = async || {
+        while !stop.load(Ordering::Relaxed) {
+            let id = id.fetch_add(1, Ordering::Relaxed);
+            if insert(&replica, id, id).await.is_ok() {
+                acknowledged.lock().expect("ids").push(id);
+                assert_eq!(value(&replica, id).await.expect("a fresh read"), Some(id));
+            } else {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    let kill = async {
+        for round in 0..ROUNDS {
+            let so_far = acknowledged.lock().expect("ids").len();
+            let goes_on =
+                async || (acknowledged.lock().expect("ids").len() > so_far + 20 * round).then_some(());
+            poll_until(SOON, "writes", goes_on).await.expect("written");
+            primary.server.kill().await.expect("killed");
+            primary.server.restart().await.expect("restarted");
+        }
+        stop.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(write(), write(), write(), write(), kill);
+    for id in acknowledged.into_inner().expect("ids") {
+        assert_eq!(value(&replica, id).await.expect("read"), Some(id));
+    }
+    let found = count(&replica).await.expect("read");
+    assert_eq!(count(&primary.remote()).await.expect("read"), found);
+    let broken = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'";
+    assert_eq!(number(&replica, broken).await.expect("checked"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
