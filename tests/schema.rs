@@ -37,7 +37,10 @@ async fn agree(tables: Vec<&'static Table>, migrations: Vec<Migrations>) -> Resu
             compared += 1;
         }
     }
-    assert_eq!(compared, 6, "libSQL in a file, in memory and on a server, and PostgreSQL in three ways");
+    assert_eq!(
+        compared, 7,
+        "libSQL in a file, in memory, on a server and by a replica, and PostgreSQL in three ways"
+    );
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 mod libsql;
 mod postgres;
 mod remote;
+mod replica;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,6 +13,7 @@ use larder_conformance::{Backend, Failure, MemoryBackend};
 pub use libsql::{LibsqlFile, LibsqlMemory};
 pub use postgres::PostgresBackend;
 pub use remote::LibsqlRemote;
+pub use replica::LibsqlReplica;
 
 /// All backends, the reference first.
 pub fn backends() -> Vec<Arc<dyn Backend>> {
@@ -20,6 +22,7 @@ pub fn backends() -> Vec<Arc<dyn Backend>> {
         Arc::new(LibsqlMemory),
         Arc::new(LibsqlFile),
         Arc::new(LibsqlRemote),
+        Arc::new(LibsqlReplica),
         Arc::new(PostgresBackend::new("postgres", "reads")),
         Arc::new(PostgresBackend::new("postgres_lanes_off", "off")),
         Arc::new(PostgresBackend::new("postgres_lanes_on", "on")),

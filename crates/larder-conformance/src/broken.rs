@@ -10,9 +10,9 @@ use std::{
 use async_trait::async_trait;
 use chrono::SubsecRound;
 use larder::{
-    Assign, Begin, Capability, Claim, ColumnType, Delete, Error, ErrorKind, Filter, Get, Health, Insert, Key,
-    Op, Outcome, Result, Row, Select, SortDirection, Sql, SqlOutcome, Store, Table, Transaction, Unit,
-    Update, Value, Verb,
+    Assign, Begin, Capability, Claim, ColumnType, Delete, Error, ErrorKind, Filter, Freshness, Get, Health,
+    Insert, Key, Op, Outcome, Result, Row, Select, SortDirection, Sql, SqlOutcome, Store, Table, Transaction,
+    Unit, Update, Value, Verb,
 };
 
 use crate::{Backend, Database, Failure, Limits, Schema};
@@ -368,6 +368,10 @@ struct UnderWay {
 }
 
 impl BrokenStore {
+    fn new(sound: Arc<dyn Store>, fault: Fault) -> Self {
+        Self { sound, fault, under_way: Mutex::default(), looked_up: Mutex::default() }
+    }
+
     /// What a claim must not be.
     async fn claim_in_two_steps(&self, claim: Claim) -> Result<Outcome> {
         let Claim { table, filter, order, limit, set, .. } = claim;
@@ -536,6 +540,10 @@ impl Store for BrokenStore {
         self.sound.sql(sql).await
     }
 
+    fn reading(&self, freshness: Freshness) -> Option<Arc<dyn Store>> {
+        Some(Arc::new(Self::new(self.sound.reading(freshness)?, self.fault)))
+    }
+
     async fn health(&self) -> Result<Health> {
         self.sound.health().await
     }
@@ -614,12 +622,7 @@ struct BrokenDatabase {
 
 impl BrokenDatabase {
     fn broken(&self, sound: Arc<dyn Store>) -> Arc<dyn Store> {
-        Arc::new(BrokenStore {
-            sound,
-            fault: self.fault,
-            under_way: Mutex::default(),
-            looked_up: Mutex::default(),
-        })
+        Arc::new(BrokenStore::new(sound, self.fault))
     }
 }
 

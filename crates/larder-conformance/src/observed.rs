@@ -6,19 +6,21 @@ use std::{
 };
 
 use async_trait::async_trait;
-use larder::{Begin, Capability, Health, Outcome, Result, Sql, SqlOutcome, Store, Transaction, Unit, Verb};
+use larder::{
+    Begin, Capability, Freshness, Health, Outcome, Result, Sql, SqlOutcome, Store, Transaction, Unit, Verb,
+};
 
 /// Another store, and what is done before each call, with the verbs that it is: one that is executed by itself, or those of a
 /// unit. An error keeps the call from being made.
 pub(crate) struct Observed<F> {
     store: Arc<dyn Store>,
-    before: F,
+    before: Arc<F>,
     answers: usize,
 }
 
 impl<F: Fn(&[&Verb]) -> Result<()>> Observed<F> {
     pub(crate) fn new(store: Arc<dyn Store>, before: F) -> Self {
-        Self { store, before, answers: usize::MAX }
+        Self { store, before: Arc::new(before), answers: usize::MAX }
     }
 
     /// It gives at most so many answers to a unit, as no store may.
@@ -83,6 +85,11 @@ impl<F: Fn(&[&Verb]) -> Result<()> + Send + Sync + 'static> Store for Observed<F
 
     async fn sql(&self, sql: Sql) -> Result<SqlOutcome> {
         self.store.sql(sql).await
+    }
+
+    fn reading(&self, freshness: Freshness) -> Option<Arc<dyn Store>> {
+        let store = self.store.reading(freshness)?;
+        Some(Arc::new(Self { store, before: Arc::clone(&self.before), answers: self.answers }))
     }
 
     async fn health(&self) -> Result<Health> {

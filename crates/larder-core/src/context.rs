@@ -39,6 +39,12 @@ impl Context {
         Self { executor: Executor::Store(store), shared: Arc::new(Shared { clock, ids, retry }) }
     }
 
+    /// The same on another store: same clock, ids and retry policy.
+    #[must_use]
+    pub fn on(&self, store: Arc<dyn Store>) -> Self {
+        Self { executor: Executor::Store(store), shared: Arc::clone(&self.shared) }
+    }
+
     /// The present instant, in whole microseconds.
     pub fn now(&self) -> DateTime<Utc> {
         whole_microseconds(self.shared.clock.now())

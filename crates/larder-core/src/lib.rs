@@ -71,7 +71,10 @@ pub use row::Row;
 pub use scope::{SystemScope, UserScope};
 pub use secret::Secret;
 pub use statistics::Totals;
-pub use store::{Begin, Capability, Health, SCHEMA_LOCK_WAIT, Sql, SqlOutcome, Store, Transaction};
+pub use store::{
+    Begin, Capability, Freshness, Health, ReplicaFailure, ReplicaReport, SCHEMA_LOCK_WAIT, Sql, SqlOutcome,
+    Store, Transaction,
+};
 pub use table::{
     Column, ColumnType, Condition, EnumType, ForeignKey, Index, Literal, MAX_VALUE_BYTES, Rule, Source,
     Table, Unique,

@@ -1,10 +1,10 @@
 //! The port: what a database driver implements.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{ColumnType, Outcome, Result, Row, Unit, Value, Verb, lane::LaneReport};
+use crate::{ColumnType, Error, Outcome, Result, Row, Unit, Value, Verb, lane::LaneReport};
 
 /// A database as larder sees it. Object-safe: the facade holds an `Arc<dyn Store>`.
 ///
@@ -50,7 +50,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// `Unsupported` when the store has no [`Capability::Sql`]; else as [`execute`](Store::execute).
     async fn sql(&self, sql: Sql) -> Result<SqlOutcome>;
 
-    /// Asks the database whether it is there, by a round trip.
+    /// A handle on the same database whose reads are so fresh, for a replica; `None` when those of this handle are already, as
+    /// they always are where the database itself is read. It writes as this one does, and closing one closes both.
+    fn reading(&self, freshness: Freshness) -> Option<Arc<dyn Store>>;
+
+    /// Asks the database whether it is there, by a round trip. A replica says how far it is and does not ask its primary.
     ///
     /// # Errors
     /// Those of the connection.
@@ -116,6 +120,18 @@ pub enum Begin {
     /// Where a table can only be altered by building it anew, replacing a parent deletes none of its children; references are
     /// checked by the commit at the latest, which fails with `MissingParent` when one points nowhere.
     Schema,
+}
+
+/// How fresh the reads of a handle are, outside of transactions. It makes a difference on a replica alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Freshness {
+    /// A read sees at least what was written before it through any handle of this process on this replica. It waits until the
+    /// replica holds that, as long as the store was configured to, and then answers `Timeout`, or `Unavailable` when the
+    /// primary cannot be reached.
+    #[default]
+    Fresh,
+    /// A read sees what the replica holds, and waits for nothing.
+    Local,
 }
 
 /// What some stores can do and others cannot. Conformance prints and counts the cases that a store's missing
@@ -198,7 +214,7 @@ pub struct SqlOutcome {
 }
 
 /// What [`Store::health`] found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Health {
     /// The database and its version, as a person would name it: `PostgreSQL 15.18`.
@@ -210,12 +226,37 @@ pub struct Health {
     /// For how long the database has answered reads and taken no writes; `None` when that is not suspected. Then it probably
     /// has to be restarted.
     pub writes_stalled: Option<Duration>,
+    /// How far the replica is that reads are answered by; none when the database itself is read.
+    pub replica: Option<ReplicaReport>,
+}
+
+/// How a replica follows its primary.
+#[derive(Debug, Clone)]
+pub struct ReplicaReport {
+    /// The end of the primary's log, as the primary counts, when the replica was brought up to it last; none when the
+    /// primary's database was empty. A primary that was killed begins to count anew.
+    pub reached: Option<u64>,
+    /// How many writes of this process are not known to be in the replica yet.
+    pub outstanding: u64,
+    /// For how long it has not been brought up to the primary; none when it was not since it was opened.
+    pub age: Option<Duration>,
+    /// Why it does not follow at the moment, if it does not.
+    pub failing: Option<ReplicaFailure>,
+}
+
+/// Why a replica does not follow its primary.
+#[derive(Debug, Clone)]
+pub struct ReplicaFailure {
+    /// For how long.
+    pub since: Duration,
+    /// The last error.
+    pub error: Error,
 }
 
 impl Health {
     /// The answer of a database of this version.
     pub fn new(version: impl Into<String>, round_trip: Duration) -> Self {
-        Self { version: version.into(), round_trip, lanes: Vec::new(), writes_stalled: None }
+        Self { version: version.into(), round_trip, lanes: Vec::new(), writes_stalled: None, replica: None }
     }
 
     /// Adds what the store's lanes have carried.
@@ -229,6 +270,12 @@ impl Health {
     #[must_use]
     pub fn with_writes_stalled(mut self, stalled: Option<Duration>) -> Self {
         self.writes_stalled = stalled;
+        self
+    }
+    /// Says how far the replica is.
+    #[must_use]
+    pub fn with_replica(mut self, replica: ReplicaReport) -> Self {
+        self.replica = Some(replica);
         self
     }
 }

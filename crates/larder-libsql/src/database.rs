@@ -145,14 +145,19 @@ impl Database {
         self.as_own(|connection| connection.prepare_cached(sql)?.execute([]).map(|_| ()))
     }
 
-    /// Moves as much of the write-ahead log into the file as is possible without waiting for anybody. The next one makes up
-    /// for what fails.
-    pub(crate) fn checkpoint(&self) {
-        let made = self.as_own(|connection| {
-            connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], |_| Ok(()))
+    /// Moves as much of the write-ahead log into the file as is possible without waiting for anybody; true when that is all of
+    /// it. The next one makes up for what fails.
+    pub(crate) fn checkpoint(&self) -> bool {
+        let made: rusqlite::Result<(i64, i64)> = self.as_own(|connection| {
+            let mut checkpoint = connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?;
+            checkpoint.query_row([], |row| Ok((row.get(1)?, row.get(2)?)))
         });
-        if let Err(error) = made {
-            tracing::warn!(%error, "the write-ahead log could not be moved into the file");
+        match made {
+            Ok((pages, moved)) => pages == moved,
+            Err(error) => {
+                tracing::warn!(%error, "the write-ahead log could not be moved into the file");
+                false
+            }
         }
     }
 

@@ -33,6 +33,8 @@ mod pool;
 mod queue;
 mod reader;
 mod remote;
+#[cfg(feature = "replica")]
+mod replica;
 mod shared;
 mod sql;
 mod statement;
@@ -44,5 +46,7 @@ mod writer;
 
 pub use config::{LibsqlConfig, Location, Synchronous};
 pub use remote::{Endpoint, RemoteConfig, RemoteStore, Token, TokenSource};
+#[cfg(feature = "replica")]
+pub use replica::{ReplicaConfig, ReplicaStore};
 pub use secrecy::SecretString;
 pub use store::LibsqlStore;

@@ -71,6 +71,27 @@ impl Shared {
         Ok(opened)
     }
 
+    /// Starts the threads that read a file which somebody else has opened and writes to.
+    #[cfg(feature = "replica")]
+    pub(crate) fn start_readers(self: &Arc<Self>) -> Result<oneshot::Receiver<Result<()>>> {
+        let (ready, opened) = oneshot::channel();
+        let shared = Arc::clone(self);
+        spawn("larder-readers", move || {
+            let _end = End(&shared);
+            match open_readers(&shared) {
+                Ok(readers) => {
+                    let _ = ready.send(Ok(()));
+                    for reader in readers {
+                        // An error is a panic, which has been reported.
+                        let _ = reader.join();
+                    }
+                }
+                Err(error) => drop(ready.send(Err(error))),
+            }
+        })?;
+        Ok(opened)
+    }
+
     /// Takes no more calls in. The threads end when those that were taken in are answered.
     pub(crate) fn close(&self) {
         self.in_place.close();
@@ -129,18 +150,12 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
         .map_err(|error| Error::new(ErrorKind::Unavailable, "no thread could be started").with_source(error))
 }
 
-/// Opens the writer's connection, then those of the other threads on these, each reader's with one for callers in place.
+/// Opens the writer's connection, then those of the other threads on these.
 fn open(shared: &Arc<Shared>) -> Result<Writer> {
     let database = open_writer(&shared.config)?;
     let mut writer = Writer::new(database, shared);
     let (report, reports) = mpsc::channel();
-    for place in 0..shared.config.reader_threads() {
-        let open = move |shared: &Shared| {
-            shared.in_place.put(place, open_in_place(&shared.config)?);
-            open_reader(&shared.config)
-        };
-        writer.threads.push(serve("larder-reader", shared, &report, open, reader::serve)?);
-    }
+    serve_readers(shared, &report, &mut writer.threads)?;
     if shared.config.is_file() {
         let open = |shared: &Shared| open_checkpointer(&shared.config);
         let make = |database: &Database, shared: &Shared| shared.checkpoints.serve(database);
@@ -150,6 +165,33 @@ fn open(shared: &Arc<Shared>) -> Result<Writer> {
     // Ends when each has reported.
     reports.iter().collect::<Result<()>>()?;
     Ok(writer)
+}
+
+/// Opens the connections that read.
+#[cfg(feature = "replica")]
+fn open_readers(shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>> {
+    let (report, reports) = mpsc::channel();
+    let mut threads = Vec::new();
+    serve_readers(shared, &report, &mut threads)?;
+    drop(report);
+    reports.iter().collect::<Result<()>>()?;
+    Ok(threads)
+}
+
+/// Starts the readers, each of which opens its connection and one for callers in place.
+fn serve_readers(
+    shared: &Arc<Shared>,
+    report: &mpsc::Sender<Result<()>>,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> Result<()> {
+    for place in 0..shared.config.reader_threads() {
+        let open = move |shared: &Shared| {
+            shared.in_place.put(place, open_in_place(&shared.config)?);
+            open_reader(&shared.config)
+        };
+        threads.push(serve("larder-reader", shared, report, open, reader::serve)?);
+    }
+    Ok(())
 }
 
 /// Starts a thread that opens its connection, reports whether it could, and serves.

@@ -10,8 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use larder_core::{
-    Begin, Capability, Error, ErrorKind, Health, Outcome, Result, SCHEMA_LOCK_WAIT, Sql, SqlOutcome, Store,
-    Transaction, Unit, Verb,
+    Begin, Capability, Error, ErrorKind, Freshness, Health, Outcome, Result, SCHEMA_LOCK_WAIT, Sql,
+    SqlOutcome, Store, Transaction, Unit, Verb,
 };
 use rusqlite::ffi;
 use tokio::{sync::oneshot, task::coop::consume_budget, time::timeout};
@@ -65,9 +65,33 @@ impl LibsqlStore {
         Ok(store)
     }
 
+    /// Opens a file that another connection of this process writes to, to read it. Whatever else is asked of it is not
+    /// answered.
+    #[cfg(feature = "replica")]
+    pub(crate) async fn open_readers(config: LibsqlConfig) -> Result<Self> {
+        let store = Self { shared: Arc::new(Shared::new(config)) };
+        let opened = store.shared.start_readers()?;
+        opened.await.unwrap_or_else(|_| Err(closed()))?;
+        Ok(store)
+    }
+
+    /// Executes SQL if it only reads a file; answers `None`, having done nothing, when it does not.
+    pub(crate) async fn read_sql(&self, sql: &Sql) -> Result<Option<SqlOutcome>> {
+        if !self.shared.config.is_file() || is_script(sql) {
+            return Ok(None);
+        }
+        // Whether it only reads is known when it has been prepared.
+        self.read_on_thread(MaybeRead(sql.clone())).await
+    }
+
     /// The configuration that it was opened with.
     pub fn config(&self) -> &LibsqlConfig {
         &self.shared.config
+    }
+
+    /// The library's and the database's version, from the database.
+    pub(crate) async fn version(&self) -> Result<String> {
+        self.read(Version).await
     }
 
     /// Reads in place if that is possible and short, else on a thread.
@@ -159,18 +183,19 @@ impl Store for LibsqlStore {
     }
 
     async fn sql(&self, sql: Sql) -> Result<SqlOutcome> {
-        if self.shared.config.is_file() && !is_script(&sql) {
-            // Whether it only reads is known when it has been prepared.
-            if let Some(outcome) = self.read_on_thread(MaybeRead(sql.clone())).await? {
-                return Ok(outcome);
-            }
+        match self.read_sql(&sql).await? {
+            Some(outcome) => Ok(outcome),
+            None => self.write(sql).await,
         }
-        self.write(sql).await
+    }
+
+    fn reading(&self, _: Freshness) -> Option<Arc<dyn Store>> {
+        None
     }
 
     async fn health(&self) -> Result<Health> {
         let begun = Instant::now();
-        let version = self.read(Version).await?;
+        let version = self.version().await?;
         let groups = self.shared.groups.report(self.shared.writes.len());
         Ok(Health::new(version, begun.elapsed()).with_lanes([groups]))
     }

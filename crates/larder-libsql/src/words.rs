@@ -30,6 +30,13 @@ pub(crate) fn ends_transaction(sql: &str) -> bool {
     false
 }
 
+/// Does it begin as a statement that may be a read?
+#[cfg(feature = "replica")]
+pub(crate) fn may_read(sql: &str) -> bool {
+    const READ: &[&str] = &["EXPLAIN", "PRAGMA", "SELECT", "VALUES", "WITH"];
+    Words(sql).next().is_some_and(|first| READ.iter().any(|word| first.eq_ignore_ascii_case(word)))
+}
+
 /// The words and semicolons of a text, without comments, literals and quoted names.
 struct Words<'a>(&'a str);
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use larder_core::{
-    Begin, Capability, Health, Outcome, Result, Sql, SqlOutcome, Store, Transaction, Unit, Verb,
+    Begin, Capability, Freshness, Health, Outcome, Result, Sql, SqlOutcome, Store, Transaction, Unit, Verb,
 };
 use tokio::time::Instant;
 
@@ -77,6 +77,10 @@ impl Store for PostgresStore {
 
     async fn sql(&self, sql: Sql) -> Result<SqlOutcome> {
         call(&self.pool, Job::Sql(sql)).await?.into_sql()
+    }
+
+    fn reading(&self, _: Freshness) -> Option<Arc<dyn Store>> {
+        None
     }
 
     async fn health(&self) -> Result<Health> {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use larder_core::{
-    Clock, Context, Health, Ids, Migrations, RandomIds, Result, RetryPolicy, Store, SystemClock, SystemScope,
-    UserScope,
+    Clock, Context, Freshness, Health, Ids, Migrations, RandomIds, Result, RetryPolicy, Store, SystemClock,
+    SystemScope, UserScope,
 };
 use larder_migrate::{Applied, Status};
 use larder_model::UserId;
@@ -36,6 +36,8 @@ impl Larder {
     /// |---|---|
     /// | `file:app.db`, `file:/var/lib/app.db` | a libSQL file, made when it is missing |
     /// | `memory:` | a libSQL database in memory, gone with the last handle; `memory:name` is shared within the process |
+    /// | `libsql://host`, `https://host`, `http://host:8080` | a libSQL server, such as Turso |
+    /// | `libsql://host?replica=edge.db` | the same, read from a replica in a file beside the program (feature `replica`) |
     /// | `postgres://user:password@host:5432/database` | PostgreSQL |
     /// | `libsql://host`, `https://host`, `http://host:8080` | a libSQL server: Turso, or sqld |
     ///
@@ -69,6 +71,14 @@ impl Larder {
     /// What the system itself may do.
     pub fn system(&self) -> SystemScope {
         SystemScope::new(self.context.clone())
+    }
+
+    /// The same database, with reads that are so fresh; on a replica that makes a difference. Writes go where they went, and
+    /// closing one closes both.
+    #[must_use]
+    pub fn reading(&self, freshness: Freshness) -> Self {
+        let Some(store) = self.store.reading(freshness) else { return self.clone() };
+        Self { context: self.context.on(Arc::clone(&store)), store, ..self.clone() }
     }
 
     /// The store beneath.

@@ -41,8 +41,28 @@ async fn open_libsql(url: &str) -> Result<Arc<dyn Store>> {
 
 #[cfg(feature = "libsql")]
 async fn open_remote(url: &str) -> Result<Arc<dyn Store>> {
+    if asks_for_replica(url) {
+        return open_replica(url).await;
+    }
     use larder_libsql::{RemoteConfig, RemoteStore};
     Ok(Arc::new(RemoteStore::connect(RemoteConfig::parse(url)?).await?))
+}
+
+#[cfg(feature = "libsql")]
+fn asks_for_replica(url: &str) -> bool {
+    let options = url.split_once('?').map_or("", |(_, options)| options);
+    options.split('&').any(|option| option.split('=').next() == Some("replica"))
+}
+
+#[cfg(feature = "replica")]
+async fn open_replica(url: &str) -> Result<Arc<dyn Store>> {
+    use larder_libsql::{ReplicaConfig, ReplicaStore};
+    Ok(Arc::new(ReplicaStore::open(ReplicaConfig::parse(url)?).await?))
+}
+
+#[cfg(all(feature = "libsql", not(feature = "replica")))]
+async fn open_replica(_: &str) -> Result<Arc<dyn Store>> {
+    Err(without_feature("replica"))
 }
 
 #[cfg(not(feature = "libsql"))]
@@ -55,7 +75,7 @@ async fn open_remote(_: &str) -> Result<Arc<dyn Store>> {
     Err(without_feature("libsql"))
 }
 
-#[cfg(not(all(feature = "postgres", feature = "libsql")))]
+#[cfg(not(all(feature = "postgres", feature = "replica")))]
 fn without_feature(feature: &str) -> Error {
     Error::new(ErrorKind::Config, format!("this program was built without larder's feature `{feature}`"))
 }

@@ -22,8 +22,8 @@ use self::{
     state::{State, Work},
 };
 use crate::{
-    Begin, Capability, Error, ErrorKind, Health, Outcome, Result, Sql, SqlOutcome, Store, Table, Transaction,
-    Unit, Verb,
+    Begin, Capability, Error, ErrorKind, Freshness, Health, Outcome, Result, Sql, SqlOutcome, Store, Table,
+    Transaction, Unit, Verb,
 };
 
 /// How long a write waits for those before it, unless [`MemoryStore::with_timeout`] says otherwise.
@@ -162,6 +162,10 @@ impl Store for MemoryStore {
 
     async fn sql(&self, _sql: Sql) -> Result<SqlOutcome> {
         self.shared.snapshot().and_then(|_| Err(no_sql()))
+    }
+
+    fn reading(&self, _: Freshness) -> Option<Arc<dyn Store>> {
+        None
     }
 
     async fn health(&self) -> Result<Health> {

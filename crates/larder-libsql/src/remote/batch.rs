@@ -15,7 +15,7 @@ use crate::statement::Failure;
 /// How a group of writes ended.
 pub(crate) enum Group {
     /// It was committed; how each of its units ended, and how far the server's log was written.
-    Committed(Vec<Verdict>, Option<u64>),
+    Committed(Vec<Verdict>),
     /// Nothing was written, because of this.
     Refused(Error),
 }
@@ -35,9 +35,7 @@ pub(crate) async fn write(
         let plan = plan(&server.statements, unit, &mut script)?;
         let sent = send(server, script.into_steps(), deadline).await;
         return Some(sent.map(|sent| match sent {
-            Ok(mut answers) => {
-                Group::Committed(vec![plan.verdict(unit, &mut answers)], answers.replication_index())
-            }
+            Ok(mut answers) => Group::Committed(vec![plan.verdict(unit, &mut answers)]),
             Err(failure) => Group::Refused(failure.into()),
         }));
     }
@@ -79,11 +77,11 @@ fn group(units: &[&Unit], plans: &[Plan], begin: u32, commit: u32, mut answers: 
     let verdicts = units.iter().zip(plans).map(|(unit, plan)| plan.verdict(unit, &mut answers));
     let verdicts: Vec<_> = verdicts.collect();
     match answers.take(commit) {
-        Answer::Ok(_) => Group::Committed(verdicts, answers.replication_index()),
+        Answer::Ok(_) => Group::Committed(verdicts),
         Answer::Err(error) => Group::Refused(failure(error).into()),
         // A unit that is alone is rolled back when it fails; its verdict says why.
         Answer::NotRun if matches!(verdicts[..], [Verdict::Failed(_) | Verdict::Unexplained]) => {
-            Group::Committed(verdicts, None)
+            Group::Committed(verdicts)
         }
         Answer::NotRun => {
             let context = "the server ended the transaction; nothing of it was written";

@@ -50,7 +50,7 @@ pub struct Endpoint {
     pub path: String,
 }
 
-const OPTIONS: &[&str] = &[
+pub(crate) const OPTIONS: &[&str] = &[
     "authToken",
     "connect_timeout",
     "queue",

@@ -23,6 +23,12 @@ mod transaction;
 mod wire;
 mod writes;
 
+#[cfg(feature = "replica")]
+pub(crate) use config::OPTIONS;
 pub use config::{Endpoint, RemoteConfig};
+#[cfg(feature = "replica")]
+pub(crate) use connect::Connector;
 pub use store::RemoteStore;
+#[cfg(feature = "replica")]
+pub(crate) use token::Tokens;
 pub use token::{Token, TokenSource};

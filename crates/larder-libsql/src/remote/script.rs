@@ -175,9 +175,4 @@ impl Answers {
             (None, None) => Answer::NotRun,
         }
     }
-
-    /// How far the server's log was written.
-    pub(crate) fn replication_index(&self) -> Option<u64> {
-        self.0.replication_index
-    }
 }

@@ -10,8 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use larder_core::{
-    Begin, Capability, Error, ErrorKind, Health, Outcome, Result, SCHEMA_LOCK_WAIT, Sql, SqlOutcome, Step,
-    Store, Transaction, Unit, Verb,
+    Begin, Capability, Error, ErrorKind, Freshness, Health, Outcome, Result, SCHEMA_LOCK_WAIT, Sql,
+    SqlOutcome, Step, Store, Transaction, Unit, Verb,
 };
 use tokio::time::{Instant, timeout};
 
@@ -74,9 +74,11 @@ impl RemoteStore {
         &self.server.config
     }
 
-    /// The highest replication index of what was acknowledged to this handle: a replica that has reached it holds all of that.
-    pub fn written(&self) -> Option<u64> {
-        self.writes.written()
+    /// Adds what is known of the server without asking it.
+    pub(crate) fn report(&self, health: Health) -> Health {
+        health
+            .with_lanes([self.reads.report(), self.writes.report()])
+            .with_writes_stalled(self.server.stall.suspected_for())
     }
 
     fn deadline(&self) -> Instant {
@@ -156,14 +158,15 @@ impl Store for RemoteStore {
         }
     }
 
+    fn reading(&self, _: Freshness) -> Option<Arc<dyn Store>> {
+        None
+    }
+
     async fn health(&self) -> Result<Health> {
         self.open()?;
         let begun = Instant::now();
         let version = self.server.version(self.deadline()).await?;
-        let health = Health::new(version, begun.elapsed())
-            .with_lanes([self.reads.report(), self.writes.report()])
-            .with_writes_stalled(self.server.stall.suspected_for());
-        Ok(health)
+        Ok(self.report(Health::new(version, begun.elapsed())))
     }
 
     async fn close(&self) -> Result<()> {

@@ -33,24 +33,18 @@ struct State {
     deadline: Instant,
     /// After a request that was lost nobody knows the next baton: the server ends the stream by itself.
     lost: Option<Lost>,
-    replication_index: Option<u64>,
 }
 
 impl<'a> Stream<'a> {
     /// A stream, which is opened by the first request.
     pub(crate) fn new(server: &'a Server, deadline: Instant) -> Self {
-        let state = State { baton: None, deadline, lost: None, replication_index: None };
+        let state = State { baton: None, deadline, lost: None };
         Self { server, state: Mutex::new(state) }
     }
 
     /// From here on, answers have to come by then.
     pub(crate) async fn until(&self, deadline: Instant) {
         self.state.lock().await.deadline = deadline;
-    }
-
-    /// How far the server's log was written by what was committed on the stream.
-    pub(crate) async fn replication_index(&self) -> Option<u64> {
-        self.state.lock().await.replication_index
     }
 
     async fn send(&self, request: StreamRequest) -> Result<StreamResponse, Failure> {
@@ -72,13 +66,7 @@ impl<'a> Stream<'a> {
             Failure::Other(lost.error)
         })?;
         (state.baton, state.lost) = (baton, None);
-        let answered = results.into_iter().next().map_or_else(|| Err(Failure::Other(nothing())), response);
-        match &answered {
-            Ok(StreamResponse::Execute(answer)) => state.note(answer.result.replication_index),
-            Ok(StreamResponse::Batch(answer)) => state.note(answer.result.replication_index),
-            _ => {}
-        }
-        answered
+        results.into_iter().next().map_or_else(|| Err(Failure::Other(nothing())), response)
     }
 
     /// Executes a statement of larder's own.
@@ -162,12 +150,6 @@ impl<'a> Stream<'a> {
         if is_open && let Err(error) = self.send(StreamRequest::Close(CloseStreamReq {})).await {
             tracing::debug!(?error, "a stream could not be closed: the server ends it");
         }
-    }
-}
-
-impl State {
-    fn note(&mut self, index: Option<u64>) {
-        self.replication_index = self.replication_index.max(index);
     }
 }
 

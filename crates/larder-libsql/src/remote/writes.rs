@@ -1,12 +1,6 @@
 //! The lane of writes: one request at a time, in which everything that waits is one transaction.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use larder_core::{
     Error, ErrorKind, Outcome, Result, Sql, SqlOutcome, Step, Unit, Value, Verb,
@@ -55,8 +49,6 @@ pub(crate) enum Written {
 pub(crate) struct Writes {
     server: Arc<Server>,
     lane: Arc<Lane<Write, Written>>,
-    /// How far the server's log was written by what was acknowledged; 0 for nothing.
-    written: Arc<AtomicU64>,
 }
 
 impl Writes {
@@ -68,7 +60,7 @@ impl Writes {
             waiting: server.config.queue,
             waiting_bytes: WAITING_BYTES,
         };
-        Self { server: Arc::clone(server), lane: Lane::new("writes", limits), written: Arc::default() }
+        Self { server: Arc::clone(server), lane: Lane::new("writes", limits) }
     }
 
     pub(crate) async fn run(&self, write: Write, deadline: Instant) -> Result<Written> {
@@ -81,15 +73,6 @@ impl Writes {
             .send(write, bytes, deadline, |carrier| carried.carry(carrier))
             .await
             .map_err(|error| self.server.stall.explain(error))
-    }
-
-    /// How far the server's log was written by what was acknowledged.
-    pub(crate) fn written(&self) -> Option<u64> {
-        Some(self.written.load(Ordering::Acquire)).filter(|index| *index > 0)
-    }
-
-    pub(crate) fn note(&self, index: Option<u64>) {
-        self.written.fetch_max(index.unwrap_or(0), Ordering::AcqRel);
     }
 
     pub(crate) fn report(&self) -> LaneReport {
@@ -122,7 +105,6 @@ impl Writes {
             (Write::Sql(sql), caller) => {
                 let stream = Stream::new(&self.server, deadline);
                 let answer = self.watch(stream.transaction(sql::execute(&stream, &sql))).await;
-                self.note(stream.replication_index().await);
                 stream.close().await;
                 caller.answer(answer.map(Written::Sql).map_err(Lost::of_write));
             }
@@ -132,7 +114,6 @@ impl Writes {
                     Ok((opened, steps)) => {
                         caller.answer(Ok(Written::Opened(opened)));
                         transaction::serve(&stream, steps).await;
-                        self.note(stream.replication_index().await);
                     }
                     Err(error) => caller.answer(Err(error)),
                 }
@@ -147,8 +128,7 @@ impl Writes {
             let units: Vec<_> = items.iter().filter_map(|item| unit(&item.work)).collect();
             let deadline = items.iter().map(|item| item.deadline).max().unwrap_or_else(Instant::now);
             let group = self.watch(batch::write(&self.server, &units, deadline)).await;
-            if let Some(Ok(Group::Committed(verdicts, index))) = group {
-                self.note(index);
+            if let Some(Ok(Group::Committed(verdicts))) = group {
                 let mut left = Vec::new();
                 for (item, verdict) in items.into_iter().zip(verdicts) {
                     match verdict {
@@ -209,8 +189,7 @@ impl Writes {
         let verdict = loop {
             match self.watch(batch::write(&self.server, &[unit], deadline)).await {
                 None => break Verdict::Unexplained,
-                Some(Ok(Group::Committed(verdicts, index))) => {
-                    self.note(index);
+                Some(Ok(Group::Committed(verdicts))) => {
                     break verdicts.into_iter().next().unwrap_or(Verdict::NotRun);
                 }
                 Some(Ok(Group::Refused(error))) => return Err(Lost::refused(error)),
@@ -232,7 +211,6 @@ impl Writes {
     async fn statement_by_statement(&self, unit: &Unit, deadline: Instant) -> Result<Vec<Outcome>, Lost> {
         let stream = Stream::new(&self.server, deadline);
         let answer = self.watch(stream.transaction(stream.unit(unit))).await;
-        self.note(stream.replication_index().await);
         stream.close().await;
         answer
     }

@@ -6,8 +6,8 @@ use std::sync::{
 };
 
 use larder_core::{
-    Begin, Capability, Error, ErrorKind, Health, Migrations, Outcome, Result, Sql, SqlOutcome, Store,
-    Transaction, Unit, Verb,
+    Begin, Capability, Error, ErrorKind, Freshness, Health, Migrations, Outcome, Result, Sql, SqlOutcome,
+    Store, Transaction, Unit, Verb,
 };
 
 use crate::databases::{Database, ledger, migrate, names, notes, number, on_both};
@@ -86,6 +86,10 @@ impl Store for BusyAtFirst {
 
     async fn sql(&self, sql: Sql) -> Result<SqlOutcome> {
         self.inner.sql(sql).await
+    }
+
+    fn reading(&self, _: Freshness) -> Option<Arc<dyn Store>> {
+        None
     }
 
     async fn health(&self) -> Result<Health> {
