@@ -11,7 +11,7 @@ use crate::way::Way;
 async fn a_value_past_the_servers_limit_is_too_large_and_not_written() {
     let way = Way::lay("").await;
     let [mine, observed] = way.user().await;
-    let (_, mut creation) = mine.jobs().creation(NewJob::new("")).unwrap();
+    let (_, mut creation) = mine.jobs().creation(NewJob::new("large")).unwrap();
     let Verb::Insert(Insert { table, rows }) = &mut creation else { panic!("no insert: {creation:?}") };
     let context = table.position("definition").unwrap();
     rows[0][context] = larder::Value::Text("x".repeat(6_000_000));
@@ -49,7 +49,7 @@ async fn a_transaction_that_is_stolen_by_another_handle_has_written_nothing() {
     schema.execute(creation.clone()).await.unwrap();
     // Takes the lock after 5 s, which only a change of the schema may hold for so long.
     let jobs = observed.jobs();
-    let written = tokio::time::timeout(Duration::from_secs(20), jobs.create(NewJob::new("thief")));
+    let written = tokio::time::timeout(Duration::from_secs(20), jobs.create(NewJob::new("a thief")));
     written.await.unwrap().unwrap();
     let lost = match schema.execute(creation).await {
         Err(lost) => lost,

@@ -1,43 +1,73 @@
 //! A server ends with its process, however that ends. The processes are this test binary, started again with a variable
 //! that says how to end.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use larder_testing::{Postgres, poll_until};
+use larder_testing::{Postgres, Sqld, poll_until};
 use tokio::net::TcpStream;
 use tokio_postgres::NoTls;
 
+mod support;
+
+use support::run_at;
+
 const ENDING: &str = "LARDER_TESTING_ENDING";
+const SERVER: &str = "LARDER_TESTING_SERVER";
+const SERVERS: [&str; 2] = ["postgres", "sqld"];
 const SOON: Duration = Duration::from_secs(20);
 
 /// Not a test of its own: what the started processes run.
 #[tokio::test]
 async fn child() {
     let Ok(ending) = std::env::var(ENDING) else { return };
-    let server: &'static Postgres = if ending == "panic" {
-        // Owned by a test that panics; the others use the static, which nobody drops.
-        let data = std::env::temp_dir();
-        let server = Postgres::builder().own(true).directory(data).start().await.unwrap();
-        announce(&server).await;
-        panic!("as asked");
-    } else {
-        Postgres::shared().await.unwrap()
-    };
-    announce(server).await;
+    match std::env::var(SERVER).as_deref() {
+        Ok("sqld") => sqld(&ending).await,
+        _ => postgres(&ending).await,
+    }
     match ending.as_str() {
         "return" => (),
         "abort" => std::process::abort(),
-        "frozen" => {
-            server.freeze().await.unwrap();
-            println!("frozen");
-            std::future::pending().await
-        }
         _ => std::future::pending().await,
+    }
+}
+
+async fn postgres(ending: &str) {
+    if ending == "panic" {
+        // Owned by a test that panics; the others use the static, which nobody drops.
+        let data = std::env::temp_dir();
+        let server = Postgres::builder().own(true).directory(data).start().await.unwrap();
+        announce_postgres(&server).await;
+        panic!("as asked");
+    }
+    let server = Postgres::shared().await.unwrap();
+    announce_postgres(server).await;
+    if ending == "frozen" {
+        server.freeze().await.unwrap();
+        println!("frozen");
+    }
+}
+
+async fn sqld(ending: &str) {
+    if ending == "panic" {
+        let server = Sqld::start().await.unwrap();
+        announce_sqld(&server).await;
+        panic!("as asked");
+    }
+    let server = Sqld::shared().await.unwrap();
+    announce_sqld(server).await;
+    if ending == "frozen" {
+        server.freeze().await.unwrap();
+        println!("frozen");
     }
 }
 
@@ -55,12 +85,18 @@ async fn a_given_url_that_does_not_answer_is_an_error() {
     assert!(!said.contains("secret"), "{said}");
 }
 
-async fn announce(server: &Postgres) {
+async fn announce_postgres(server: &Postgres) {
     let database = server.database().await.unwrap();
     let (client, connection) = tokio_postgres::connect(database.url(), NoTls).await.unwrap();
     tokio::spawn(connection);
     let directory: String = client.query_one("SHOW data_directory", &[]).await.unwrap().get(0);
     println!("at {} {directory}", database.address().unwrap());
+}
+
+async fn announce_sqld(server: &Sqld) {
+    let file = run_at(&server.url(), "select file from pragma_database_list").await;
+    let data = file.strip_suffix("/dbs/127/data").unwrap();
+    println!("at {} {data}", server.host_and_port());
 }
 
 struct Process {
@@ -70,9 +106,9 @@ struct Process {
 }
 
 /// Starts the process and waits until its server runs; `until` is the line to wait for.
-fn process(ending: &str, until: &str) -> Process {
+fn process(server: &str, ending: &str, until: &str) -> Process {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "child", "--nocapture"]).env(ENDING, ending);
+    command.args(["--exact", "child", "--nocapture"]).env(ENDING, ending).env(SERVER, server);
     command.env_remove(larder_testing::POSTGRES_URL).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let mut at = None;
@@ -104,39 +140,49 @@ async fn server_is_gone(address: &str, data: &Path) {
 
 #[tokio::test]
 async fn when_the_process_is_killed() {
-    let mut process = process("killed", "at 127.");
-    TcpStream::connect(&process.address).await.unwrap();
-    assert!(process.data.exists());
-    process.child.kill().unwrap();
-    process.child.wait().unwrap();
-    server_is_gone(&process.address, &process.data).await;
+    for server in SERVERS {
+        let mut process = process(server, "killed", "at 127.");
+        TcpStream::connect(&process.address).await.unwrap();
+        assert!(process.data.exists());
+        process.child.kill().unwrap();
+        process.child.wait().unwrap();
+        server_is_gone(&process.address, &process.data).await;
+    }
 }
 
 #[tokio::test]
 async fn when_the_process_is_killed_while_the_server_is_frozen() {
-    let mut process = process("frozen", "frozen");
-    process.child.kill().unwrap();
-    process.child.wait().unwrap();
-    server_is_gone(&process.address, &process.data).await;
+    for server in SERVERS {
+        let mut process = process(server, "frozen", "frozen");
+        process.child.kill().unwrap();
+        process.child.wait().unwrap();
+        server_is_gone(&process.address, &process.data).await;
+    }
 }
 
 #[tokio::test]
 async fn when_the_test_panics() {
-    let mut process = process("panic", "at 127.");
-    assert!(!process.child.wait().unwrap().success());
-    server_is_gone(&process.address, &process.data).await;
+    for server in SERVERS {
+        let mut process = process(server, "panic", "at 127.");
+        assert!(!process.child.wait().unwrap().success());
+        server_is_gone(&process.address, &process.data).await;
+    }
 }
 
 #[tokio::test]
 async fn when_the_process_aborts() {
-    let mut process = process("abort", "at 127.");
-    assert!(!process.child.wait().unwrap().success());
-    server_is_gone(&process.address, &process.data).await;
+    for server in SERVERS {
+        let mut process = process(server, "abort", "at 127.");
+        assert!(!process.child.wait().unwrap().success());
+        server_is_gone(&process.address, &process.data).await;
+    }
 }
 
 #[tokio::test]
 async fn when_the_tests_are_over() {
-    let mut process = process("return", "at 127.");
-    process.child.wait().unwrap();
-    server_is_gone(&process.address, &process.data).await;
+    for server in SERVERS {
+        let mut process = process(server, "return", "at 127.");
+        process.child.wait().unwrap();
+        server_is_gone(&process.address, &process.data).await;
+    }
 }

@@ -6,43 +6,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use http_body_util::BodyExt;
-use hyper::Request;
-use hyper_util::rt::TokioIo;
 use larder_testing::{Proxy, Sqld, SqldDatabase, poll_until};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+mod support;
+
+use support::{ask, run_at};
+
 const SOON: Duration = Duration::from_secs(20);
-
-type Answer = Result<(u16, String), Box<dyn std::error::Error + Send + Sync>>;
-
-/// Runs a statement in the database that `url` names, and answers the status and the server's text.
-async fn ask(url: &str, token: Option<&str>, sql: &str) -> Answer {
-    let url = url::Url::parse(url)?;
-    let host = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
-    let stream = TcpStream::connect(("127.0.0.1", url.port().unwrap())).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let mut request = Request::post("/v3/pipeline").header("host", host);
-    if let Some(token) = token {
-        request = request.header("authorization", format!("Bearer {token}"));
-    }
-    let body =
-        format!(r#"{{"requests":[{{"type":"execute","stmt":{{"sql":"{sql}"}}}},{{"type":"close"}}]}}"#);
-    let answer = sender.send_request(request.body(body)?).await?;
-    let status = answer.status().as_u16();
-    let body = answer.into_body().collect().await?.to_bytes();
-    Ok((status, String::from_utf8(body.to_vec())?))
-}
-
-/// The one value that a query answers, or the server's text.
-async fn run_at(url: &str, sql: &str) -> String {
-    let (status, text) = ask(url, None, sql).await.unwrap();
-    assert!(status == 200 && !text.contains(r#""type":"error""#), "{sql}: {status} {text}");
-    let value = text.split_once(r#""value":""#).and_then(|(_, rest)| rest.split_once('"'));
-    value.map_or(text.clone(), |(value, _)| value.to_owned())
-}
 
 async fn run(database: &SqldDatabase, sql: &str) -> String {
     run_at(database.url(), sql).await
@@ -93,6 +64,21 @@ async fn many_databases_at_once() {
         .collect();
     for task in tasks {
         task.await.unwrap();
+    }
+}
+
+/// More than the hundred that sqld keeps open by itself: beyond those it answers for some that they are not there.
+#[tokio::test]
+async fn hundreds_of_databases_of_one_server() {
+    let server = Sqld::shared().await.unwrap();
+    let mut databases = Vec::new();
+    for _ in 0..250 {
+        let database = server.database().await.unwrap();
+        run(&database, "create table things (id)").await;
+        databases.push(database);
+    }
+    for database in &databases {
+        assert_eq!(has_table(database).await, "1");
     }
 }
 
@@ -218,7 +204,12 @@ async fn a_replica_shows_its_primarys_databases_and_hands_writes_on() {
 
 #[tokio::test]
 async fn an_option_reaches_the_server_and_a_wrong_one_says_so() {
-    let server = Sqld::builder().option("--max-response-size", "1KB").start().await.unwrap();
+    let server = Sqld::builder()
+        .option("--max-response-size", "1KB")
+        .option("--max-active-namespaces", "50")
+        .start()
+        .await
+        .unwrap();
     let database = server.database().await.unwrap();
     let (_, text) = ask(database.url(), None, "select hex(zeroblob(2000))").await.unwrap();
     assert!(text.contains("RESPONSE_TOO_LARGE"), "{text}");
@@ -237,4 +228,17 @@ async fn a_database_through_a_proxy() {
     proxy.refuse(true).await.unwrap();
     let error = ask(&url, None, "select 1").await.unwrap_err();
     assert_eq!(error.downcast::<io::Error>().unwrap().kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_was_dropped_is_done() {
+    let server = Sqld::shared().await.unwrap();
+    let database = server.database().await.unwrap();
+    run(&database, "create table things (id)").await;
+    let proxy = Proxy::start(server.host_and_port()).await.unwrap();
+    let url = database.url_by(proxy.address());
+    proxy.drop_answer_after(0);
+    ask(&url, None, "insert into things values (1)").await.unwrap_err();
+    assert_eq!(run_at(&url, "select count(*) from things").await, "1");
+    assert_eq!(proxy.requests(), 2);
 }

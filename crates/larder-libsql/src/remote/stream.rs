@@ -48,6 +48,11 @@ impl<'a> Stream<'a> {
     }
 
     async fn send(&self, request: StreamRequest) -> Result<StreamResponse, Failure> {
+        self.send_first(vec![request]).await
+    }
+
+    /// Sends requests together, of which the answer to the first matters.
+    async fn send_first(&self, requests: Vec<StreamRequest>) -> Result<StreamResponse, Failure> {
         let state = &mut *self.state.lock().await;
         if let Some(lost) = &state.lost {
             return Err(Failure::Other(lost.error.clone()));
@@ -55,13 +60,13 @@ impl<'a> Stream<'a> {
         // Should this future be dropped, nobody knows the next baton.
         let unknown = Lost::unknown(Error::new(ErrorKind::Unavailable, "a call on the stream was given up"));
         state.lost = Some(unknown);
-        let sent = self.server.pipeline(state.baton.take(), vec![request], state.deadline).await;
-        let (baton, mut results) = sent.map_err(|lost| {
+        let sent = self.server.pipeline(state.baton.take(), requests, state.deadline).await;
+        let (baton, results) = sent.map_err(|lost| {
             state.lost = Some(lost.clone());
             Failure::Other(lost.error)
         })?;
         (state.baton, state.lost) = (baton, None);
-        results.pop().map_or_else(|| Err(Failure::Other(nothing())), response)
+        results.into_iter().next().map_or_else(|| Err(Failure::Other(nothing())), response)
     }
 
     /// Executes a statement of larder's own.
@@ -125,20 +130,18 @@ impl<'a> Stream<'a> {
         self.control("BEGIN IMMEDIATE").await.map_err(Lost::refused)?;
         match work.await {
             Ok(answer) => self.commit().await.map(|()| answer),
-            Err(error) => {
-                if let Err(error) = self.control("ROLLBACK").await {
-                    tracing::debug!(%error, "a transaction could not be rolled back: it is, with its stream");
-                }
-                Err(Lost::refused(error))
-            }
+            // With the stream it is rolled back.
+            Err(error) => Err(Lost::refused(error)),
         }
     }
 
-    /// Commits. When the answer is lost, nobody knows.
+    /// Commits, and closes the stream. When the answer is lost, nobody knows.
     pub(crate) async fn commit(&self) -> Result<(), Lost> {
-        let committed = self.control("COMMIT").await;
+        let commit = StreamRequest::Execute(ExecuteStreamReq { stmt: bare("COMMIT", false) });
+        let close = StreamRequest::Close(CloseStreamReq {});
+        let committed = self.send_first(vec![commit, close]).await.map_err(Error::from);
         let lost = self.state.lock().await.lost.clone();
-        committed.map_err(|error| lost.unwrap_or_else(|| Lost::refused(error)))
+        committed.map(drop).map_err(|error| lost.unwrap_or_else(|| Lost::refused(error)))
     }
 
     /// Closes the stream, which rolls back what is open. One that was lost ends by itself.

@@ -93,7 +93,8 @@ pub(crate) async fn serve(stream: &Stream<'_>, mut serving: Serving) {
 
 async fn end(stream: &Stream<'_>, kind: Begin, commit: bool) -> Result<()> {
     if !commit {
-        return stream.control("ROLLBACK").await;
+        stream.close().await;
+        return Ok(());
     }
     if kind == Begin::Schema {
         check_foreign_keys(stream).await?;

