@@ -28,6 +28,12 @@ impl Options {
         Ok(Self(options))
     }
 
+    /// Was the option given, and not taken yet?
+    #[cfg(feature = "replica")]
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(given, _)| given == name)
+    }
+
     /// The value of an option, when it was given. `read` says what is wrong with a value that it refuses.
     pub(crate) fn take<T>(
         &mut self,

@@ -55,7 +55,7 @@ impl ReplicaConfig {
 
     /// Parses a URL: that of a server, as [`RemoteConfig::parse`] has it, with the options `replica` (the path,
     /// percent-decoded), `sync` and `wait` (`30s`, `250ms`), `readers` (a number) and `cache` (`16MiB`). The fields have
-    /// their meanings and ranges.
+    /// their meanings and ranges. Without the option `retry`, nothing is tried again.
     ///
     /// # Errors
     /// `Config`, naming what is wrong and what is allowed.
@@ -64,7 +64,12 @@ impl ReplicaConfig {
         let mut options = Options::parse(options, &[REMOTE_OPTIONS, OPTIONS].concat())?;
         let path = options.take("replica", path)?;
         let path = path.ok_or_else(|| config("the URL names no replica: libsql://host?replica=edge.db"))?;
-        let remote = RemoteConfig::from_options(place, &mut options)?;
+        let retries = options.has("retry");
+        let mut remote = RemoteConfig::from_options(place, &mut options)?;
+        if !retries {
+            // Reads go on without the primary: a write is to say at once that it cannot.
+            remote.retry = Duration::ZERO;
+        }
         let default = Self::new(remote, path);
         Ok(Self {
             sync: options
@@ -112,7 +117,10 @@ mod tests {
         let config = ReplicaConfig::parse(url).expect("config");
         assert_eq!(config.path, PathBuf::from("/var/lib/edge one.db"));
         assert_eq!((config.sync, config.wait), (Duration::from_secs(5), Duration::from_secs(1)));
-        assert_eq!(config.remote.endpoint.host, "a.turso.io");
+        assert_eq!(
+            (config.remote.endpoint.host.as_str(), config.remote.retry),
+            ("a.turso.io", Duration::ZERO)
+        );
         let file = config.file();
         assert_eq!((file.readers, file.cache, file.timeout), (3, 1024 * KIB, Duration::from_secs(7)));
     }

@@ -5,4 +5,3 @@ mod common;
 mod following;
 mod opening;
 mod outages;
-mod speed;

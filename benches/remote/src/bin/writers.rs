@@ -1,8 +1,8 @@
 //! 64 callers write rows to one libSQL server for a minute: by larder, then by the libsql crate's remote client, each on a
 //! server of its own. What was acknowledged is counted on the server afterwards, over a connection of its own.
 //!
-//!     cargo run --release -p remote            # a minute each
-//!     cargo run --release -p remote -- 10      # ten seconds each
+//!     cargo run --release -p remote --bin writers            # a minute each
+//!     cargo run --release -p remote --bin writers -- 10      # ten seconds each
 
 use std::{
     sync::{
@@ -14,23 +14,13 @@ use std::{
 
 use larder::{ColumnType, Dialect, Entity as _, Larder, Sql, prelude::*};
 use larder_testing::Sqld;
+use remote::{Event, NewEvent};
 use uuid::Uuid;
 
 const WRITERS: u64 = 64;
 
 /// A call that takes longer is counted as hanging.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What is written.
-#[derive(Debug, Clone, PartialEq, Entity)]
-pub struct Event {
-    pub id: EventId,
-    pub writer: i64,
-    #[entity(length(0, 100))]
-    pub text: String,
-    pub created_at: chrono::DateTime<chrono::Utc>,
-    pub updated_at: chrono::DateTime<chrono::Utc>,
-}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -145,6 +135,9 @@ impl Run {
             Err(error) => println!("{contender}: the server takes no more SQL: {error}"),
         }
         let again = larder.system().repo::<Event>().create(NewEvent::new(0, "afterwards")).await;
-        println!("{contender}: a write afterwards: {}", again.map_or_else(|error| error.to_string(), |_| "done".to_owned()));
+        println!(
+            "{contender}: a write afterwards: {}",
+            again.map_or_else(|error| error.to_string(), |_| "done".to_owned())
+        );
     }
 }
