@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use larder::{Dialect, Entity as _, Larder, Sql, prelude::*};
+use larder::{Dialect, Entity as _, Larder, Sql};
 use larder_testing::Sqld;
 use remote::{Event, EventId, NewEvent};
 

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::{ColumnType, Dialect, Entity as _, Larder, Sql, prelude::*};
+use larder::{ColumnType, Dialect, Entity as _, Larder, Sql};
 use larder_testing::Sqld;
 use remote::{Event, NewEvent};
 use uuid::Uuid;

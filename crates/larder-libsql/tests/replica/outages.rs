@@ -16,7 +16,7 @@ use crate::common::{Primary, SOON, count, insert, local, number, refusal, report
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_go_on_without_the_primary_and_it_is_followed_again() {
     let primary = Primary::start().await;
-    let replica = primary.replica("edge.db", "&sync=100ms&wait=500ms&retry=0s").await;
+    let replica = primary.replica("edge.db", "&sync=100ms&wait=500ms").await;
     insert(&replica, 1, 10).await.expect("written");
     assert_eq!(count(&replica).await.expect("read"), 1);
     primary.server.stop().await.expect("stopped");
@@ -43,7 +43,7 @@ async fn reads_go_on_without_the_primary_and_it_is_followed_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_was_killed_is_followed_from_the_beginning() {
     let primary = Primary::start().await;
-    let replica = primary.replica("edge.db", "&sync=1h&retry=0s").await;
+    let replica = primary.replica("edge.db", "&sync=1h").await;
     let mut written = 0;
     for round in 0..3 {
         for _ in 0..40 {
@@ -70,7 +70,7 @@ async fn a_primary_that_was_killed_is_followed_from_the_beginning() {
 async fn kills_in_the_middle_leave_the_replica_whole() {
     const ROUNDS: usize = 10;
     let primary = Primary::start().await;
-    let replica = primary.replica("edge.db", "&sync=100ms&wait=20s&retry=0s").await;
+    let replica = primary.replica("edge.db", "&sync=100ms&wait=20s").await;
     let (acknowledged, id) = (Mutex::new(Vec::new()), AtomicI64::new(0));
     let stop = AtomicBool::new(false);
     let write = async || {
@@ -108,7 +108,7 @@ async fn kills_in_the_middle_leave_the_replica_whole() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_hangs_delays_fresh_reads_no_longer_than_asked() {
     let primary = Primary::start().await;
-    let replica = primary.replica("edge.db", "&sync=1h&wait=300ms&timeout=700ms&retry=0s").await;
+    let replica = primary.replica("edge.db", "&sync=1h&wait=300ms&timeout=700ms").await;
     insert(&replica, 1, 10).await.expect("written");
     assert_eq!(count(&replica).await.expect("read"), 1);
     primary.server.freeze().await.expect("frozen");
