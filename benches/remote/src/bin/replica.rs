@@ -17,7 +17,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let path = |name: &str| directory.path().join(name).display().to_string();
     let server = Sqld::start().await?;
-    let replica = Larder::open(&format!("{}?replica={}", server.url(), path("edge.db"))).await?;
+    let database = server.database().await?;
+    let replica = Larder::open(&format!("{}?replica={}", database.url(), path("edge.db"))).await?;
     let plain = Larder::open(&format!("file:{}", path("plain.db"))).await?;
     let (on_replica, in_file) = (filled(&replica).await?, filled(&plain).await?);
     println!("{ROUNDS} rounds of {READS} look-ups by one caller among {ROWS} rows");
