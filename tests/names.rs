@@ -29,7 +29,9 @@ fn every_case_has_a_name_of_its_own() {
 /// the drivers, of the migrations and of the program.
 ///
 /// A case is one process. What a number says of several is tested elsewhere: 52 and 59, workers in processes of which some are
-/// killed, by `tests/faults/claims.rs`; 67, migrators in processes, by `processes.rs` of the tests of larder-migrate.
+/// killed, by `tests/faults/claims.rs`; 67, migrators in processes, by `processes.rs` of the tests of larder-migrate; 72, 73 and
+/// 77, databases that are killed, freeze or lose answers, by `tests/faults`, `tests/remote` and the drivers' tests; 78, replicas,
+/// by the tests of larder-libsql.
 #[test]
 fn every_promise_that_concerns_a_store_is_covered() {
     let wanted = (1..=64).chain([70, 71, 74, 79, 80]);

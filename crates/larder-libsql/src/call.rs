@@ -139,7 +139,7 @@ pub(crate) trait Work: Send + 'static {
 }
 
 /// Is it the kind of error that a verb ends with when the database, or the check before it, refuses what it says?
-fn is_refusal(error: &Error) -> bool {
+pub(crate) fn is_refusal(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::Conflict { .. } | ErrorKind::MissingParent { .. } | ErrorKind::Invalid { .. }

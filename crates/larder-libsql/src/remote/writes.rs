@@ -19,6 +19,7 @@ use super::{
     stream::Stream,
     transaction::{self, Opened, Opening},
 };
+use crate::call::is_refusal;
 
 /// The most units in a transaction. It bounds how long the first of them waits for the last.
 const GROUP: usize = 64;
@@ -125,27 +126,7 @@ impl Writes {
 
     async fn write_together(&self, mut items: Vec<Item<Write, Written>>) {
         if items.len() > 1 {
-            let units: Vec<_> = items.iter().filter_map(|item| unit(&item.work)).collect();
-            let deadline = items.iter().map(|item| item.deadline).max().unwrap_or_else(Instant::now);
-            let group = self.watch(batch::write(&self.server, &units, deadline)).await;
-            if let Some(Ok(Group::Committed(verdicts))) = group {
-                let mut left = Vec::new();
-                for (item, verdict) in items.into_iter().zip(verdicts) {
-                    match verdict {
-                        Verdict::Done(outcomes) => item.answer(Ok(Written::Outcomes(outcomes))),
-                        Verdict::Failed(error) => item.answer(Err(error)),
-                        Verdict::Unexplained | Verdict::NotRun => left.push(item),
-                    }
-                }
-                items = left;
-            } else if let Some(Err(lost)) = group
-                && lost.fate == Fate::Unknown
-            {
-                for item in items {
-                    self.settle(item, lost.clone()).await;
-                }
-                return;
-            }
+            items = self.write_group(items).await;
         }
         // Nothing of these is written: each is executed alone, where only those fail that fail by themselves.
         for item in items {
@@ -153,39 +134,87 @@ impl Writes {
         }
     }
 
+    /// Executes several in one transaction; gives back those that have to be executed alone.
+    async fn write_group(&self, items: Vec<Item<Write, Written>>) -> Vec<Item<Write, Written>> {
+        let units: Vec<_> = items.iter().filter_map(|item| unit(&item.work)).collect();
+        let deadline = items.iter().map(|item| item.deadline).max().unwrap_or_else(Instant::now);
+        let mut attempts = Attempts::new(self.server.config.retry, deadline);
+        let lost = loop {
+            match self.watch(batch::write(&self.server, &units, deadline)).await {
+                None => return items,
+                Some(Ok(Group::Committed(verdicts))) => return answer_those_that_ended(items, verdicts),
+                Some(Ok(Group::Refused(error))) => break Lost::refused(error),
+                Some(Err(lost)) if lost.fate == Fate::NotSent => match attempts.next(lost).await {
+                    Ok(()) => {}
+                    Err(lost) => break lost,
+                },
+                Some(Err(lost)) => break lost,
+            }
+        };
+        match lost.fate {
+            Fate::Unknown => self.settle(items, lost).await,
+            _ if concerns_all(&lost.error) => {
+                items.into_iter().for_each(|item| item.answer(Err(lost.error.clone())));
+            }
+            Fate::NotSent | Fate::Refused => return items,
+        }
+        Vec::new()
+    }
+
     async fn write_one(&self, item: Item<Write, Written>) {
         let Some(unit) = unit(&item.work) else { return };
-        let answer = self.attempt(unit, item.deadline, false).await;
-        match answer {
+        let mut attempts = Attempts::new(self.server.config.retry, item.deadline);
+        match self.attempt(unit, item.deadline, &mut attempts).await {
             Ok(outcomes) => item.answer(Ok(Written::Outcomes(outcomes))),
-            Err(lost) if lost.fate == Fate::Unknown => self.settle(item, lost).await,
+            Err(lost) if lost.fate == Fate::Unknown => self.settle(vec![item], lost).await,
             Err(lost) => item.answer(Err(lost.error)),
         }
     }
 
-    /// After a request of which nobody knows what became of it: executes again what does no harm when it is executed twice.
-    async fn settle(&self, item: Item<Write, Written>, lost: Lost) {
-        let Some(unit) = unit(&item.work).filter(|unit| is_insert(unit)) else {
-            return item.answer(Err(lost.of_write()));
-        };
-        let mut attempts = Attempts::new(self.server.config.retry, item.deadline);
-        let mut lost = lost;
+    /// After a request of which nobody knows what became of it: executes again what does no harm when it is executed twice,
+    /// all of it within the time that is for trying again.
+    async fn settle(&self, items: Vec<Item<Write, Written>>, lost: Lost) {
+        let is_insert = |item: &Item<Write, Written>| unit(&item.work).is_some_and(is_insert);
+        let (again, others): (Vec<_>, Vec<_>) = items.into_iter().partition(is_insert);
+        others.into_iter().for_each(|item| item.answer(Err(lost.clone().of_write())));
+        let Some(deadline) = again.iter().map(|item| item.deadline).max() else { return };
+        let mut attempts = Attempts::new(self.server.config.retry, deadline);
+        let mut is_over = attempts.next(lost.clone()).await.is_err();
+        for item in again {
+            let Some(unit) = unit(&item.work) else { continue };
+            let settled =
+                if is_over { Err(lost.clone()) } else { self.insert_again(unit, &item, &mut attempts).await };
+            is_over |= matches!(&settled, Err(lost) if lost.fate == Fate::Unknown);
+            item.answer(settled.map(Written::Outcomes).map_err(Lost::of_write));
+        }
+    }
+
+    /// Inserts what may have been inserted before.
+    async fn insert_again(
+        &self,
+        unit: &Unit,
+        item: &Item<Write, Written>,
+        attempts: &mut Attempts,
+    ) -> Result<Vec<Outcome>, Lost> {
         loop {
-            if attempts.next(lost.clone()).await.is_err() {
-                return item.answer(Err(lost.of_write()));
-            }
-            match self.attempt(unit, item.deadline, true).await {
-                Ok(outcomes) => return item.answer(Ok(Written::Outcomes(outcomes))),
-                Err(again) if again.fate == Fate::Refused => return item.answer(Err(again.error)),
+            match self.attempt(unit, item.deadline, attempts).await {
+                Err(lost) if is_own_key_taken(unit, &lost.error) => return Ok(inserted(unit)),
+                // With the first the own key would be taken: it was not executed.
+                Err(lost) if is_refusal(&lost.error) => return Err(lost),
                 // It still is not known what became of the first.
-                Err(again) => lost = Lost { fate: Fate::Unknown, ..again },
+                Err(lost) => attempts.next(Lost { fate: Fate::Unknown, ..lost }).await?,
+                Ok(outcomes) => return Ok(outcomes),
             }
         }
     }
 
-    /// Executes one unit; `again` when it may have been executed before.
-    async fn attempt(&self, unit: &Unit, deadline: Instant, again: bool) -> Result<Vec<Outcome>, Lost> {
-        let mut attempts = Attempts::new(self.server.config.retry, deadline);
+    /// Executes one unit.
+    async fn attempt(
+        &self,
+        unit: &Unit,
+        deadline: Instant,
+        attempts: &mut Attempts,
+    ) -> Result<Vec<Outcome>, Lost> {
         let verdict = loop {
             match self.watch(batch::write(&self.server, &[unit], deadline)).await {
                 None => break Verdict::Unexplained,
@@ -197,14 +226,10 @@ impl Writes {
                 Some(Err(lost)) => return Err(lost),
             }
         };
-        let ended = match verdict {
+        match verdict {
             Verdict::Done(outcomes) => Ok(outcomes),
             Verdict::Failed(error) => Err(Lost::refused(error)),
             Verdict::Unexplained | Verdict::NotRun => self.statement_by_statement(unit, deadline).await,
-        };
-        match ended {
-            Err(lost) if again && is_own_key_taken(unit, &lost.error) => Ok(inserted(unit)),
-            ended => ended,
         }
     }
 
@@ -223,6 +248,35 @@ impl Writes {
         };
         self.server.stall.watch(write, read).await
     }
+}
+
+/// Answers those whose end is known, and gives back the others.
+fn answer_those_that_ended(
+    items: Vec<Item<Write, Written>>,
+    verdicts: Vec<Verdict>,
+) -> Vec<Item<Write, Written>> {
+    let mut left = Vec::new();
+    for (item, verdict) in items.into_iter().zip(verdicts) {
+        match verdict {
+            Verdict::Done(outcomes) => item.answer(Ok(Written::Outcomes(outcomes))),
+            Verdict::Failed(error) => item.answer(Err(error)),
+            Verdict::Unexplained | Verdict::NotRun => left.push(item),
+        }
+    }
+    left
+}
+
+/// Would each of a group that failed so fail in the same way when it is executed alone?
+fn concerns_all(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Busy
+            | ErrorKind::Config
+            | ErrorKind::Denied
+            | ErrorKind::ReadOnly
+            | ErrorKind::Timeout
+            | ErrorKind::Unavailable
+    )
 }
 
 impl Acknowledges for Option<Result<Group, Lost>> {
