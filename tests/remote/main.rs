@@ -10,6 +10,7 @@
 mod addresses;
 mod limits;
 mod losses;
+mod migrations;
 mod requests;
 mod tokens;
 mod way;
