@@ -2,8 +2,7 @@
 
 mod libsql;
 mod postgres;
-mod remote;
-mod replica;
+mod sqld;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,8 +11,7 @@ use larder_conformance::{Backend, Failure, MemoryBackend};
 
 pub use libsql::{LibsqlFile, LibsqlMemory};
 pub use postgres::PostgresBackend;
-pub use remote::LibsqlRemote;
-pub use replica::LibsqlReplica;
+pub use sqld::{LibsqlRemote, LibsqlReplica};
 
 /// All backends, the reference first.
 pub fn backends() -> Vec<Arc<dyn Backend>> {
