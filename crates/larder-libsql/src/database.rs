@@ -28,6 +28,10 @@ const FEW_INSTRUCTIONS: i32 = 100;
 /// How long a statement may run in place, counted from the first look at the clock.
 const BRIEFLY: Duration = Duration::from_micros(150);
 
+/// Answers a row whose parent does not exist: its table, and the parent's.
+pub(crate) const BROKEN_REFERENCE: &str =
+    "SELECT \"table\", \"parent\" FROM pragma_foreign_key_check LIMIT 1";
+
 /// A connection with its guards: a deadline for what runs, and no way for SQL to touch transactions or settings that are
 /// larder's.
 pub(crate) struct Database {
@@ -185,9 +189,8 @@ impl Database {
     /// Looks for a row whose parent does not exist.
     pub(crate) fn check_foreign_keys(&self) -> Result<()> {
         let first = self.as_own(|connection| {
-            let query = "SELECT \"table\", \"parent\" FROM pragma_foreign_key_check LIMIT 1";
             let found = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
-            connection.query_row(query, [], found).optional()
+            connection.query_row(BROKEN_REFERENCE, [], found).optional()
         });
         match first.map_err(from_sqlite)? {
             None => Ok(()),

@@ -146,7 +146,7 @@ impl fmt::Debug for LibsqlStore {
 }
 
 /// The deadline of what has none: long enough, and still an instant.
-const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(crate) const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 #[async_trait]
 impl Store for LibsqlStore {

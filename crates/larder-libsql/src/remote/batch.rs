@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     error::{Lost, failure},
-    pipeline::Server,
+    pipeline::{Server, nothing},
     plan::{Plan, Verdict, is_one_statement, plan},
     script::{Answer, Answers, Script},
 };
@@ -14,7 +14,7 @@ use crate::statement::Failure;
 
 /// How a group of writes ended.
 pub(crate) enum Group {
-    /// It was committed; how each of its units ended, and how far the server's log was written.
+    /// It was executed, and what did not fail was committed; how each of its units ended.
     Committed(Vec<Verdict>),
     /// Nothing was written, because of this.
     Refused(Error),
@@ -63,11 +63,7 @@ async fn send(
     deadline: Instant,
 ) -> Result<Result<Answers, Failure>, Lost> {
     let mut results = server.batches(vec![steps], deadline).await?;
-    Ok(results.pop().unwrap_or_else(|| Err(Failure::Other(no_answer()))).map(Answers::new))
-}
-
-fn no_answer() -> Error {
-    Error::new(ErrorKind::Database, "the server answered nothing")
+    Ok(results.pop().unwrap_or_else(|| Err(Failure::Other(nothing()))).map(Answers::new))
 }
 
 fn group(units: &[&Unit], plans: &[Plan], begin: u32, commit: u32, mut answers: Answers) -> Group {

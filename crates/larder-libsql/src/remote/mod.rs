@@ -5,6 +5,7 @@
 //! them is decided there. `reads` and `writes` are the lanes in which scripts travel together, and a `Stream` is what is kept
 //! open for what cannot be sent whole.
 
+mod attempts;
 mod batch;
 mod config;
 mod connect;

@@ -72,7 +72,6 @@ impl Server {
         let query = Stmt::new("SELECT sqlite_version() FROM (SELECT count(*) FROM sqlite_schema)", true);
         let step = BatchStep { condition: None, stmt: query };
         let mut results = self.batches(vec![vec![step]], deadline).await.map_err(|lost| lost.error)?;
-        let nothing = || Error::new(ErrorKind::Database, "the server answered nothing");
         let mut result = results.pop().ok_or_else(nothing)??;
         if let Some(error) = result.step_errors.pop().flatten() {
             return Err(failure(error).into());
@@ -83,6 +82,11 @@ impl Server {
             _ => Err(nothing()),
         }
     }
+}
+
+/// The error of what has no answer among the answers.
+pub(crate) fn nothing() -> Error {
+    Error::new(ErrorKind::Database, "the server answered nothing")
 }
 
 fn not_understood(error: serde_json::Error) -> Lost {
@@ -107,9 +111,7 @@ pub(crate) fn response(result: StreamResult) -> Result<StreamResponse, Failure> 
     match result {
         StreamResult::Ok { response } => Ok(response),
         StreamResult::Error { error } => Err(failure(error)),
-        StreamResult::None => {
-            Err(Failure::Other(Error::new(ErrorKind::Database, "the server answered nothing")))
-        }
+        StreamResult::None => Err(Failure::Other(nothing())),
     }
 }
 

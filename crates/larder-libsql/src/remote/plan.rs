@@ -17,6 +17,7 @@ use super::{
     wire::outcome,
 };
 use crate::{
+    call::Work,
     execute::{number, refers_to_itself, rows},
     explain::{finish, first_taken, is_taken_key},
     statement::Failure,
@@ -64,7 +65,7 @@ pub(crate) enum Verdict {
 
 /// Writes a unit. `None`, having written nothing, when it can only be executed statement by statement.
 pub(crate) fn plan(statements: &Statements, unit: &Unit, script: &mut Script) -> Option<Plan> {
-    let is_read = is_read(unit);
+    let is_read = unit.is_read();
     if !unit.steps.iter().all(|step| can_be_planned(&step.verb, is_read)) {
         return None;
     }
@@ -75,11 +76,6 @@ pub(crate) fn plan(statements: &Statements, unit: &Unit, script: &mut Script) ->
         Planned { verb, guards, requirement }
     });
     Some(Plan(planned.collect()))
-}
-
-/// Does the unit change nothing?
-pub(crate) fn is_read(unit: &Unit) -> bool {
-    unit.steps.iter().all(|step| step.verb.is_read())
 }
 
 fn can_be_planned(verb: &Verb, is_read: bool) -> bool {

@@ -1,14 +1,20 @@
 //! The lane of reads: what waits while others are under way leaves with the next request.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use larder_core::{
-    Error, ErrorKind, Outcome, Result, RetryPolicy, Unit,
+    Error, ErrorKind, Outcome, Result, Unit,
     lane::{Carrier, Item, Lane, LaneLimits, LaneReport},
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::{batch, error::Fate, error::Lost, pipeline::Server, plan::Verdict};
+use super::{
+    attempts::Attempts,
+    batch,
+    error::{Fate, Lost},
+    pipeline::Server,
+    plan::Verdict,
+};
 
 /// How many requests may be under way at once.
 const CARRIERS: usize = 4;
@@ -19,14 +25,6 @@ const BATCH: usize = 128;
 /// The most bytes of a request, and of what waits.
 const BATCH_BYTES: usize = 1024 * 1024;
 const WAITING_BYTES: usize = 64 * 1024 * 1024;
-
-/// How attempts follow each other; when they end is up to the configuration.
-pub(crate) const ATTEMPTS: RetryPolicy = RetryPolicy {
-    max_attempts: u32::MAX,
-    base: Duration::from_millis(20),
-    cap: Duration::from_millis(500),
-    budget: Duration::from_secs(60 * 60),
-};
 
 /// The lane, and the server behind it.
 #[derive(Clone)]
@@ -119,32 +117,4 @@ fn answered(verdict: Verdict) -> Result<Vec<Outcome>> {
 
 fn unexplained() -> Error {
     Error::new(ErrorKind::Database, "the server has not executed the read, and does not say why")
-}
-
-/// The attempts at one request, with a budget.
-pub(crate) struct Attempts {
-    until: Instant,
-    failed: u32,
-}
-
-impl Attempts {
-    /// Within this time from now, and by the deadline.
-    pub(crate) fn new(budget: Duration, deadline: Instant) -> Self {
-        Self { until: (Instant::now() + budget).min(deadline), failed: 0 }
-    }
-
-    /// Waits for the next attempt at what does no harm when it is executed twice; hands the error back when there is to be
-    /// none.
-    pub(crate) async fn next(&mut self, lost: Lost) -> Result<(), Lost> {
-        self.failed += 1;
-        // Jitter is no data: it needs no injected source.
-        let wait = ATTEMPTS.longest_wait(self.failed).mul_f64(fastrand::f64());
-        let is_over = *lost.error.kind() == ErrorKind::Timeout || Instant::now() + wait >= self.until;
-        if lost.fate == Fate::Refused || is_over {
-            return Err(lost);
-        }
-        tracing::debug!(failed = self.failed, error = %lost.error, "trying again");
-        sleep(wait).await;
-        Ok(())
-    }
 }

@@ -11,18 +11,18 @@ use std::{
 use async_trait::async_trait;
 use larder_core::{
     Begin, Capability, Error, ErrorKind, Freshness, Health, Outcome, Result, SCHEMA_LOCK_WAIT, Sql,
-    SqlOutcome, Step, Store, Transaction, Unit, Verb,
+    SqlOutcome, Store, Transaction, Unit, Verb,
 };
 use tokio::time::{Instant, timeout};
 
 use super::{
     config::RemoteConfig,
     pipeline::Server,
-    plan::is_read,
     reads::Reads,
     transaction::{Opening, RemoteTransaction},
     writes::{Write, Writes, Written},
 };
+use crate::call::{Work, closed};
 
 /// [`Store`] on a libSQL server: sqld, or Turso.
 ///
@@ -87,7 +87,7 @@ impl RemoteStore {
 
     fn open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
-            return Err(Error::new(ErrorKind::Closed, "the store is closed"));
+            return Err(closed());
         }
         Ok(())
     }
@@ -97,7 +97,7 @@ impl RemoteStore {
         for step in &unit.steps {
             larder_sql::check(&step.verb)?;
         }
-        if is_read(&unit) {
+        if unit.is_read() {
             return self.reads.run(unit, self.deadline()).await;
         }
         match self.writes.run(Write::Unit(unit), self.deadline()).await? {
@@ -124,8 +124,7 @@ impl Store for RemoteStore {
     }
 
     async fn execute(&self, verb: Verb) -> Result<Outcome> {
-        let require = larder_core::Require::Anything;
-        let outcomes = self.outcomes(Unit { steps: vec![Step { verb, require }] }).await?;
+        let outcomes = self.outcomes(Unit::default().then(verb)).await?;
         outcomes.into_iter().next().ok_or_else(another_answer)
     }
 

@@ -12,7 +12,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     error::Lost,
-    pipeline::{Server, batch, batch_result, response, unexpected},
+    pipeline::{Server, batch, nothing, response, unexpected},
     plan::{Verdict, plan},
     script::{Answers, Script},
     wire::{bare, outcome, statement},
@@ -105,10 +105,11 @@ impl<'a> Stream<'a> {
     pub(crate) async fn unit(&self, unit: &Unit) -> Result<Vec<Outcome>> {
         let mut script = Script::inside();
         if let Some(plan) = script.apart(|script| plan(&self.server.statements, unit, script)) {
-            let request = batch(script.into_steps());
-            let answered = self.send(request).await?;
-            let result = batch_result(libsql_hrana::proto::StreamResult::Ok { response: answered })?;
-            match plan.verdict(unit, &mut Answers::new(result)) {
+            let mut answers = match self.send(batch(script.into_steps())).await? {
+                StreamResponse::Batch(answer) => Answers::new(answer.result),
+                other => return Err(unexpected(&other).into()),
+            };
+            match plan.verdict(unit, &mut answers) {
                 Verdict::Done(outcomes) => return Ok(outcomes),
                 Verdict::Failed(error) => return Err(error),
                 Verdict::NotRun => return Err(ended_by_server()),
@@ -151,10 +152,6 @@ impl<'a> Stream<'a> {
             tracing::debug!(?error, "a stream could not be closed: the server ends it");
         }
     }
-}
-
-fn nothing() -> Error {
-    Error::new(ErrorKind::Database, "the server answered nothing")
 }
 
 /// The error of what was to run in a transaction that is not open any more.

@@ -14,13 +14,11 @@ use super::{
     sql,
     stream::{Stream, ended_by_server},
 };
+use crate::{database::BROKEN_REFERENCE, store::UNLIMITED};
 
 /// How long a transaction may be open. The server lets another writer take its lock after 5 s, and what came after that would
 /// be lost: this is sooner, and says so.
 const LIMIT: Duration = Duration::from_secs(4);
-
-/// The deadline of what has none: long enough, and still an instant.
-const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A request for a transaction.
 pub(crate) struct Opening {
@@ -104,9 +102,8 @@ async fn end(stream: &Stream<'_>, kind: Begin, commit: bool) -> Result<()> {
 
 /// Looks for a row whose parent does not exist.
 async fn check_foreign_keys(stream: &Stream<'_>) -> Result<()> {
-    let query = "SELECT \"table\", \"parent\" FROM pragma_foreign_key_check LIMIT 1";
     let text = larder_core::ColumnType::Text;
-    let found = sql::execute(stream, &Sql::portable(query).returning(vec![text, text])).await?;
+    let found = sql::execute(stream, &Sql::portable(BROKEN_REFERENCE).returning(vec![text, text])).await?;
     let Some(row) = found.rows.into_iter().next() else { return Ok(()) };
     let name = |place: usize| match row.get(place) {
         Some(larder_core::Value::Text(name)) => name.clone(),

@@ -9,11 +9,11 @@ use larder_core::{
 use tokio::time::Instant;
 
 use super::{
+    attempts::Attempts,
     batch::{self, Group},
     error::{Fate, Lost},
     pipeline::Server,
     plan::Verdict,
-    reads::Attempts,
     sql,
     stall::Acknowledges,
     stream::Stream,
